@@ -1,0 +1,1 @@
+//! What the benches share: an interleaved harness and its medians of ratios.
