@@ -1,0 +1,264 @@
+//! The bounded queue in front of every connection.
+//!
+//! A broker pushes into [`Outbound`] and never waits; the session's task drains the
+//! [`OutboundQueue`] and puts everything that waits into one write. What a message
+//! weighs is given back only when the socket has taken it, so the bound covers the
+//! queue and the unwritten bytes alike.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use futures::task::AtomicWaker;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::broker::{ConnectionId, Delivery};
+
+/// What happens to topic messages when a subscriber does not keep up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum SlowConsumer {
+    /// The connection is closed with an ERROR; it comes back and resumes with `from`.
+    #[default]
+    Disconnect,
+    /// The oldest waiting topic message is dropped, counted, and told in the log.
+    DropOldest,
+}
+
+/// Whether a delivery was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// It is in the queue.
+    Taken,
+    /// There is no room for it now.
+    Full,
+    /// The connection is gone.
+    Closed,
+}
+
+/// A broker's handle to one connection's queue. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Outbound(Arc<Shared>);
+
+/// The session's end of the queue.
+#[derive(Debug)]
+pub struct OutboundQueue(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    connection: ConnectionId,
+    /// In bytes. A message of any allowed size is admitted to an empty queue.
+    bound: usize,
+    policy: SlowConsumer,
+    /// Held for a push or a drain only, never across an await.
+    queue: Mutex<Queue>,
+    /// Bytes that wait in the queue or in the transport.
+    waiting: AtomicUsize,
+    reader: AtomicWaker,
+    /// Told when the bytes that wait fall to half of the bound.
+    room: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    deliveries: VecDeque<Delivery>,
+    dropped: u64,
+    overflowed: bool,
+    closed: bool,
+}
+
+/// A queue for one connection that holds at most `bound` bytes.
+pub fn outbound(
+    connection: ConnectionId,
+    bound: usize,
+    policy: SlowConsumer,
+) -> (Outbound, OutboundQueue) {
+    let shared = Arc::new(Shared {
+        connection,
+        bound,
+        policy,
+        queue: Mutex::default(),
+        waiting: AtomicUsize::new(0),
+        reader: AtomicWaker::new(),
+        room: Notify::new(),
+    });
+    (Outbound(shared.clone()), OutboundQueue(shared))
+}
+
+impl Outbound {
+    /// Whose queue it is.
+    pub fn connection(&self) -> ConnectionId {
+        self.0.connection
+    }
+
+    /// Offers a delivery that can also come later: queues and replays.
+    pub fn offer(&self, delivery: Delivery) -> Offer {
+        let mut queue = self.0.queue.lock();
+        if queue.closed {
+            return Offer::Closed;
+        }
+        if !self.0.admits(delivery.weight()) {
+            return Offer::Full;
+        }
+        self.0.push(&mut queue, delivery);
+        Offer::Taken
+    }
+
+    /// Delivers a live topic message; a full queue meets the slow-consumer policy.
+    ///
+    /// `Full` means that the policy has ended the connection: it gets nothing more.
+    pub fn deliver(&self, delivery: Delivery) -> Offer {
+        let mut queue = self.0.queue.lock();
+        if queue.closed {
+            return Offer::Closed;
+        }
+        if queue.overflowed {
+            return Offer::Full;
+        }
+        while !self.0.admits(delivery.weight()) {
+            match self.0.policy {
+                SlowConsumer::DropOldest if self.0.drop_oldest(&mut queue) => {}
+                SlowConsumer::DropOldest => {
+                    queue.dropped += 1;
+                    return Offer::Taken; // it was the newest that had to go
+                }
+                SlowConsumer::Disconnect => {
+                    queue.overflowed = true;
+                    drop(queue);
+                    self.0.reader.wake();
+                    return Offer::Full;
+                }
+            }
+        }
+        self.0.push(&mut queue, delivery);
+        Offer::Taken
+    }
+
+    /// Waits until at most half of the bound is taken, or the connection is gone. Cancel-safe.
+    ///
+    /// Half, so that a replay goes in strides and not message by message.
+    pub async fn room(&self) {
+        loop {
+            let told = self.0.room.notified();
+            tokio::pin!(told);
+            told.as_mut().enable();
+            if self.0.is_half_empty() || self.is_closed() {
+                return;
+            }
+            told.await;
+        }
+    }
+
+    /// Whether the connection is gone.
+    pub fn is_closed(&self) -> bool {
+        self.0.queue.lock().closed
+    }
+
+    /// Bytes that wait for this connection.
+    pub fn waiting(&self) -> usize {
+        self.0.waiting.load(Ordering::Relaxed)
+    }
+}
+
+impl OutboundQueue {
+    /// A broker's handle to this queue.
+    pub fn handle(&self) -> Outbound {
+        Outbound(self.0.clone())
+    }
+
+    /// Waits until something can be drained or the policy has struck. Cancel-safe.
+    pub async fn ready(&self) {
+        poll_fn(|cx| self.poll_ready(cx)).await;
+    }
+
+    fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.reader.register(cx.waker());
+        let queue = self.0.queue.lock();
+        if queue.deliveries.is_empty() && !queue.overflowed {
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
+    /// Moves deliveries of at most `bytes` (but at least one) into `into`, in order.
+    pub fn drain(&self, bytes: usize, into: &mut Vec<Delivery>) {
+        let mut queue = self.0.queue.lock();
+        let mut taken = 0;
+        while let Some(next) = queue.deliveries.front() {
+            let weight = next.weight();
+            if taken > 0 && taken + weight > bytes {
+                break;
+            }
+            taken += weight;
+            into.extend(queue.deliveries.pop_front());
+        }
+        if queue.deliveries.is_empty() {
+            queue.deliveries = VecDeque::new(); // an idle connection keeps no buffer
+        }
+    }
+
+    /// Gives back the room of bytes that the socket has taken, or that were not written at all.
+    pub fn written(&self, bytes: usize) {
+        let before = self.0.waiting.fetch_sub(bytes, Ordering::AcqRel);
+        if before > self.0.bound / 2 && self.0.is_half_empty() {
+            self.0.room.notify_waiters();
+        }
+    }
+
+    /// Whether the slow-consumer policy has ended this connection.
+    pub fn has_overflowed(&self) -> bool {
+        self.0.queue.lock().overflowed
+    }
+
+    /// How many topic messages were dropped since the last call.
+    pub fn take_dropped(&self) -> u64 {
+        std::mem::take(&mut self.0.queue.lock().dropped)
+    }
+}
+
+impl Drop for OutboundQueue {
+    fn drop(&mut self) {
+        let mut queue = self.0.queue.lock();
+        queue.closed = true;
+        queue.deliveries = VecDeque::new();
+        drop(queue);
+        self.0.room.notify_waiters();
+    }
+}
+
+impl Shared {
+    fn admits(&self, weight: usize) -> bool {
+        let waiting = self.waiting.load(Ordering::Acquire);
+        waiting == 0 || waiting + weight <= self.bound
+    }
+
+    fn is_half_empty(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) <= self.bound / 2
+    }
+
+    fn push(&self, queue: &mut Queue, delivery: Delivery) {
+        self.waiting.fetch_add(delivery.weight(), Ordering::AcqRel);
+        queue.deliveries.push_back(delivery);
+        if queue.deliveries.len() == 1 {
+            self.reader.wake();
+        }
+    }
+
+    /// Only what nobody has to settle may be dropped.
+    fn drop_oldest(&self, queue: &mut Queue) -> bool {
+        let Some(at) = queue.deliveries.iter().position(|delivery| delivery.token.is_none()) else {
+            return false;
+        };
+        if let Some(gone) = queue.deliveries.remove(at) {
+            self.waiting.fetch_sub(gone.weight(), Ordering::AcqRel);
+            queue.dropped += 1;
+        }
+        true
+    }
+}
