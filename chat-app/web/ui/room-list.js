@@ -1,0 +1,97 @@
+import { t } from '../strings.js';
+import { avatar, fill, h, icon, iconButton } from './dom.js';
+import { browseDialog, newChatDialog, newGroupDialog } from './dialogs.js';
+import { when } from './format.js';
+import { markOf, nameOf, titleOf } from './names.js';
+
+/**
+ * The left column: who one is, the menus, and the chats with their newest message.
+ *
+ * @param {import('../app.js').App} app
+ */
+export function roomListView(app) {
+  const { chat } = app;
+  const list = h('ul', { class: 'rooms' });
+  const element = h('aside', { class: 'sidebar', 'aria-label': t('chats') },
+    h('header', {},
+      avatar(chat.me?.id ?? '', chat.me?.name ?? ''),
+      h('strong', { class: 'grow ellipsis', id: 'me' }, chat.me?.name),
+      menu('new-menu', iconButton('plus', t('newChat'), () => {}), [
+        [t('newChat'), () => newChatDialog(app)],
+        [t('newGroup'), () => newGroupDialog(app)],
+        [t('browse'), () => browseDialog(app)],
+      ]),
+      menu('main-menu', iconButton('menu', t('menu'), () => {}), [
+        [t('theme'), () => app.toggleTheme()],
+        [t('language'), () => app.toggleLanguage()],
+        [t('signOut'), () => app.signOut()],
+      ]),
+    ),
+    h('nav', { 'aria-label': t('chats') }, list),
+  );
+
+  function update() {
+    const rooms = chat.sortedRooms();
+    if (chat.ready && rooms.length === 0) {
+      fill(list, h('li', { class: 'empty' }, icon('chat'), h('strong', {}, t('noChats')), h('span', { class: 'quiet' }, t('noChatsHint'))));
+      return;
+    }
+    // Focus survives the redraw: the list changes under a person who walks it with the keyboard.
+    const focused = list.contains(document.activeElement) ? document.activeElement?.getAttribute('data-room') : undefined;
+    fill(list, ...rooms.map(row));
+    if (focused) list.querySelector(`[data-room="${CSS.escape(focused)}"]`)?.closest('button')?.focus();
+  }
+
+  /** @param {import('../types.js').Room} room */
+  function row(room) {
+    const title = titleOf(room, chat.me?.id);
+    const last = room.last_message;
+    const current = app.current === room.id;
+    const unread = current && app.reading() ? 0 : (room.unread ?? 0);
+    return h('li', {},
+      h('button', { type: 'button', 'data-room': room.id, 'aria-current': current ? 'true' : undefined, onclick: () => app.show(room.id) },
+        avatar(markOf(room, chat.me?.id), title),
+        h('span', { class: 'summary' },
+          h('span', { class: 'line' },
+            room.kind === 'group' && room.public && icon('hash'),
+            h('strong', { class: 'grow ellipsis' }, title),
+            last && h('time', { datetime: last.created_at }, when(last.created_at)),
+          ),
+          h('span', { class: 'line' },
+            h('span', { class: 'grow ellipsis quiet' }, preview(room)),
+            unread > 0 && h('span', { class: 'badge', 'aria-label': t('unread', { n: unread }) }, unread > 99 ? '99+' : String(unread)),
+          ),
+        ),
+      ),
+    );
+  }
+
+  /** @param {import('../types.js').Room} room */
+  function preview(room) {
+    const last = room.last_message;
+    if (!last) return '';
+    if (last.deleted) return t('deleted');
+    const text = (last.text ?? '').slice(0, 200);
+    if (last.sender === chat.me?.id) return `${t('you')}: ${text}`;
+    return room.kind === 'group' ? `${nameOf(room, last.sender)}: ${text}` : text;
+  }
+
+  update();
+  return { element, update };
+}
+
+/**
+ * A button with a small menu under it; the browser closes it on Escape and on a click elsewhere.
+ *
+ * @param {string} id
+ * @param {HTMLButtonElement} button
+ * @param {[string, () => void][]} items
+ */
+function menu(id, button, items) {
+  button.setAttribute('popovertarget', id);
+  const popover = h('div', { id, class: 'menu', popover: 'auto' });
+  for (const [label, action] of items) {
+    popover.append(h('button', { type: 'button', onclick: () => (popover.hidePopover(), action()) }, label));
+  }
+  return h('span', {}, button, popover);
+}
