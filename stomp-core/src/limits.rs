@@ -26,12 +26,12 @@ impl Limits {
     /// Positions in a head are kept in 31 bits.
     const LARGEST_HEAD: usize = i32::MAX as usize;
 
-    pub(crate) fn head(&self) -> usize {
+    pub(crate) fn longest_head(&self) -> usize {
         self.head.min(Self::LARGEST_HEAD)
     }
 
-    pub(crate) fn command(&self) -> usize {
-        self.command.min(self.head())
+    pub(crate) fn longest_command(&self) -> usize {
+        self.command.min(self.longest_head())
     }
 }
 

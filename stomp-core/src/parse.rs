@@ -81,7 +81,7 @@ pub(crate) fn command_line<'a>(
     sender: Role,
     limits: &Limits,
 ) -> Parsed<'a, (Command, usize)> {
-    let limit = limits.command();
+    let limit = limits.longest_command();
     let window = &input[..input.len().min(limit + 1)];
     let Some(end) = window.iter().position(|octet| matches!(octet, b'\n' | b'\r' | 0)) else {
         let is_over = input.len() > limit;

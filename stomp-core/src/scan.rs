@@ -56,7 +56,7 @@ struct Line {
 
 impl Line {
     fn from(start: usize, limits: &Limits) -> Self {
-        let bound = start.saturating_add(limits.header_line).min(limits.head().saturating_sub(1));
+        let bound = start.saturating_add(limits.header_line).min(limits.longest_head().saturating_sub(1));
         Self { start, colon: 0, backslash: false, bound }
     }
 }
@@ -206,7 +206,7 @@ impl HeaderScan {
     fn check_bound(&self, input: &[u8], at: usize) -> Result<(), DecodeError> {
         let longest = self.longest();
         let ends_line = input[at] == b'\n' && input[at - 1] == b'\r' && at - 1 == longest;
-        if ends_line && at < self.rules.limits.head() { Ok(()) } else { Err(self.too_long()) }
+        if ends_line && at < self.rules.limits.longest_head() { Ok(()) } else { Err(self.too_long()) }
     }
 
     fn check_unfinished_line(&self) -> Result<(), DecodeError> {
@@ -220,7 +220,7 @@ impl HeaderScan {
 
     /// Whether the octet at `last`, which does not end the line, is one too many.
     fn is_over(&self, last: usize) -> bool {
-        last >= self.longest() || last >= self.rules.limits.head()
+        last >= self.longest() || last >= self.rules.limits.longest_head()
     }
 
     /// Where the longest line that is allowed ends.
@@ -231,7 +231,7 @@ impl HeaderScan {
     /// The limit that came first.
     fn too_long(&self) -> DecodeError {
         let Limits { header_line, head, .. } = self.rules.limits;
-        if self.rules.limits.head() <= self.longest() {
+        if self.rules.limits.longest_head() <= self.longest() {
             DecodeError::HeadTooLong { limit: head }
         } else {
             DecodeError::HeaderLineTooLong { limit: header_line }
