@@ -1,0 +1,296 @@
+/** Two people in a headless Chromium act on the page as people do. Screenshots go to .cache/shots. */
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+import { sleep, until } from './lib/checks.mjs';
+import { Rest } from './lib/rest.mjs';
+import { freePort, root, startChat, temporaryFolder } from './lib/servers.mjs';
+
+const shots = join(root, '.cache/shots');
+
+/** Texts that would run, or break the page, if text were ever HTML. */
+const nasty = [
+  '<script>window.ran = 1</script>',
+  '<img src=x onerror="window.ran = 1">',
+  '<svg onload="window.ran = 1"></svg>',
+  '"><iframe srcdoc="<script>parent.ran = 1</script>"></iframe>',
+  '<a href="javascript:window.ran = 1">click</a>',
+  'javascript:window.ran=1',
+  'http://x.example/"onmouseover="window.ran=1',
+  "https://x.example/'><script>window.ran=1</script>",
+  '<style>*{display:none}</style>',
+  '<body onpageshow="window.ran = 1">',
+  '{{constructor.constructor("window.ran = 1")()}}',
+  '${window.ran = 1}',
+  '<math><mi xlink:href="data:x,<script>window.ran=1</script>"></mi></math>',
+  '</textarea><script>window.ran = 1</script>',
+  '&lt;script&gt;window.ran = 1&lt;/script&gt;',
+  '<details open ontoggle="window.ran = 1">',
+  '\u202e<script>window.ran=1</script>\u0000\ufeff',
+  '<object data="data:text/html,<script>parent.ran=1</script>"></object>',
+];
+
+/** @param {import('./lib/checks.mjs').Checks} checks */
+export async function page(checks) {
+  mkdirSync(shots, { recursive: true });
+  const data = temporaryFolder();
+  const http = await freePort();
+  let server = await startChat({ data, http });
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    // Chromium refuses to run as root with its sandbox; the pages it sees here are our own.
+    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
+  });
+  /** What must never happen on a page: an uncaught error, a blocked script, a dialog. */
+  const faults = [];
+
+  async function person(options = {}) {
+    const context = await browser.newContext({ viewport: { width: 1180, height: 760 }, locale: 'en-GB', ...options });
+    const tab = await context.newPage();
+    tab.setDefaultTimeout(15_000);
+    tab.on('pageerror', (error) => faults.push(`error: ${error.stack}`));
+    tab.on('dialog', (dialog) => (faults.push(`dialog: ${dialog.message()}`), dialog.dismiss()));
+    tab.on('console', (message) => {
+      if (/Content Security Policy|Refused to/i.test(message.text())) faults.push(`policy: ${message.text()}`);
+    });
+    await tab.addInitScript(() => {
+      window.policy = [];
+      document.addEventListener('securitypolicyviolation', (event) => window.policy.push(`${event.violatedDirective} ${event.blockedURI}`));
+    });
+    return tab;
+  }
+
+  async function signUp(tab, name) {
+    await tab.goto(server.base);
+    await tab.click('#switch');
+    await tab.fill('#name', name);
+    await tab.fill('#password', 'correct horse');
+    await tab.click('form button[type=submit]');
+    await tab.waitForSelector('.sidebar');
+  }
+
+  const write = async (tab, text) => {
+    await tab.fill('#composer', text);
+    await tab.press('#composer', 'Enter');
+  };
+  const shown = (tab, text) => tab.locator('.message .text', { hasText: text }).first().waitFor();
+  const texts = (tab) => tab.locator('.message .text').allTextContents();
+  const openRoom = (tab, title) => tab.locator('.rooms button', { hasText: title }).first().click();
+  const shot = (tab, name) => tab.screenshot({ path: join(shots, `${name}.png`) });
+
+  const [ada, bob] = [await person(), await person({ colorScheme: 'dark' })];
+
+  await checks.check('page: it comes with strict headers and loads nothing from elsewhere', async () => {
+    const foreign = [];
+    ada.on('request', (request) => new URL(request.url()).host !== new URL(server.base).host && foreign.push(request.url()));
+    const answer = await ada.goto(server.base);
+    const policy = answer.headers()['content-security-policy'] ?? '';
+    assert.match(policy, /default-src|script-src/);
+    assert.doesNotMatch(policy, /unsafe-inline|unsafe-eval/);
+    assert.match(policy, /frame-ancestors 'none'/);
+    assert.equal(answer.headers()['x-content-type-options'], 'nosniff');
+    assert.equal(answer.headers()['referrer-policy'], 'same-origin');
+    await ada.waitForSelector('#name');
+    await shot(ada, 'sign-in');
+    assert.deepEqual(foreign, []);
+  });
+
+  await checks.check('page: two people make accounts', async () => {
+    await signUp(ada, 'Ada');
+    await signUp(bob, 'bob');
+    assert.equal(await ada.textContent('#me'), 'Ada');
+  });
+
+  await checks.check('page: a wrong password is refused with a sentence', async () => {
+    const tab = await person();
+    await tab.goto(server.base);
+    await tab.fill('#name', 'ada');
+    await tab.fill('#password', 'wrong horse');
+    await tab.click('form button[type=submit]');
+    await tab.locator('.problem', { hasText: 'do not match' }).waitFor();
+    await tab.context().close();
+  });
+
+  await checks.check('page: one makes a group with the other', async () => {
+    await ada.click('[popovertarget=new-menu]');
+    await ada.click('#new-menu button:nth-child(2)');
+    await ada.fill('#group-name', 'Weekend walk');
+    await ada.fill('dialog input[type=search]', 'bob');
+    await ada.click('dialog [data-user=bob]');
+    await ada.click('#create');
+    await ada.locator('.room h2', { hasText: 'Weekend walk' }).waitFor();
+    await bob.locator('.rooms button', { hasText: 'Weekend walk' }).waitFor();
+  });
+
+  await checks.check('page: an unread badge appears with the newest message, and clears', async () => {
+    await write(ada, 'Shall we walk on Saturday?');
+    await write(ada, 'The forecast says sun ☀️ https://weather.example/saturday.');
+    const row = bob.locator('.rooms button', { hasText: 'Weekend walk' });
+    await row.locator('.badge', { hasText: '2' }).waitFor();
+    await row.locator('.quiet', { hasText: 'The forecast says sun' }).waitFor();
+    await until(async () => (await bob.title()).startsWith('(2)'), 'the count in the title');
+    await row.click();
+    await shown(bob, 'Shall we walk on Saturday?');
+    await bob.locator('.unread-line').waitFor();
+    await row.locator('.badge').waitFor({ state: 'detached' });
+    const link = bob.locator('.message a');
+    assert.equal(await link.getAttribute('href'), 'https://weather.example/saturday');
+    assert.match(await link.getAttribute('rel'), /noopener/);
+  });
+
+  await checks.check('page: they exchange messages, in one order on both sides', async () => {
+    await write(bob, 'Yes! I bring coffee.');
+    await shown(ada, 'I bring coffee');
+    await write(ada, 'Then I bring cake 🍰');
+    await shown(bob, 'I bring cake');
+    await write(bob, 'Ten at the old bridge?\nThe upper one, not the one by the mill.');
+    await shown(ada, 'old bridge');
+    await write(ada, 'Perfect.');
+    await shown(bob, 'Perfect.');
+    assert.deepEqual(await texts(ada), await texts(bob));
+    await ada.locator('.own.read').last().waitFor();
+    await until(async () => (await ada.locator('.message.waiting').count()) === 0, 'nothing still sending');
+  });
+
+  await checks.check('page: a direct chat is called after the other one', async () => {
+    await bob.click('[popovertarget=new-menu]');
+    await bob.click('#new-menu button:nth-child(1)');
+    await bob.fill('dialog input[type=search]', 'ada');
+    await bob.click('dialog [data-user=ada]');
+    await bob.locator('.room h2', { hasText: 'Ada' }).waitFor();
+    await write(bob, 'Just between us: it is her birthday on Sunday.');
+    await ada.locator('.rooms button', { hasText: 'birthday' }).locator('.badge', { hasText: '1' }).waitFor();
+    await ada.locator('.rooms button', { hasText: 'birthday' }).locator('strong', { hasText: 'bob' }).waitFor();
+  });
+
+  await checks.check('page: a public room is found and joined', async () => {
+    await bob.click('[popovertarget=new-menu]');
+    await bob.click('#new-menu button:nth-child(2)');
+    await bob.fill('#group-name', 'Town square');
+    await bob.check('#group-public');
+    await bob.click('#create');
+    await bob.locator('.room h2', { hasText: 'Town square' }).waitFor();
+    await write(bob, 'Hello, everybody.');
+    await shown(bob, 'Hello, everybody.');
+    await ada.click('[popovertarget=new-menu]');
+    await ada.click('#new-menu button:nth-child(3)');
+    await ada.fill('dialog input[type=search]', 'town');
+    await ada.locator('dialog .people button', { hasText: 'Town square' }).click();
+    await ada.locator('.room h2', { hasText: 'Town square' }).waitFor();
+    await shown(ada, 'Hello, everybody.');
+    await write(ada, 'Hello, bob!');
+    await shown(bob, 'Hello, bob!');
+  });
+
+  await checks.check('page: both reload and see the history', async () => {
+    await openRoom(ada, 'Weekend walk');
+    await openRoom(bob, 'Weekend walk');
+    await shown(ada, 'Perfect.');
+    await shown(bob, 'Perfect.');
+    const before = await texts(ada);
+    assert.ok(before.length >= 6, `${before.length} messages`);
+    for (const tab of [ada, bob]) {
+      await tab.reload();
+      await tab.locator('.room h2', { hasText: 'Weekend walk' }).waitFor();
+      await shown(tab, 'Perfect.');
+      assert.deepEqual(await texts(tab), before);
+    }
+    await sleep(300);
+    await shot(ada, 'desktop-light');
+    await shot(bob, 'desktop-dark');
+  });
+
+  await checks.check('page: texts, names and drafts never become HTML', async () => {
+    await ada.click('[popovertarget=new-menu]');
+    await ada.click('#new-menu button:nth-child(2)');
+    await ada.fill('#group-name', '<img src=x onerror="window.ran = 1">');
+    await ada.fill('dialog input[type=search]', 'bob');
+    await ada.click('dialog [data-user=bob]');
+    await ada.click('#create');
+    await ada.locator('.room h2', { hasText: '<img src=x' }).waitFor();
+    await openRoom(bob, '<img src=x');
+    for (const text of nasty) await write(ada, text);
+    await until(async () => (await bob.locator('.message').count()) === nasty.length, 'all of them on the other side', 20_000);
+    await sleep(500);
+    for (const tab of [ada, bob]) {
+      assert.equal(await tab.evaluate(() => window.ran), undefined, 'a script ran');
+      assert.deepEqual(await tab.evaluate(() => window.policy), []);
+      assert.equal(await tab.locator('.messages :is(script, img, iframe, style, object, math, form)').count(), 0);
+      for (const href of await tab.locator('.messages a').evaluateAll((all) => all.map((a) => a.href))) assert.match(href, /^https?:/);
+    }
+    // Control characters may be dropped by the field, markup may not.
+    assert.equal((await texts(bob))[0], nasty[0]);
+  });
+
+  await checks.check('page: history loads on scrolling up, without a hole or a double', async () => {
+    const sender = new Rest(server.base);
+    sender.token = (await sender.call('POST', 'sessions', { name: 'ada', password: 'correct horse' })).token;
+    const room = await sender.call('POST', 'rooms', { kind: 'group', name: 'Long talk', members: ['bob'] });
+    for (let n = 1; n <= 170; n += 1) await sender.call('POST', `rooms/${room.id}/messages`, { text: `line ${n}`, client_message_id: `long-${n}` });
+    await openRoom(bob, 'Long talk');
+    await shown(bob, 'line 170');
+    await until(async () => {
+      await bob.locator('.messages').evaluate((list) => list.scrollTo(0, 0));
+      return (await texts(bob)).includes('line 1');
+    }, 'the first line', 20_000);
+    assert.deepEqual(await texts(bob), Array.from({ length: 170 }, (_, n) => `line ${n + 1}`));
+    await write(bob, 'That was long.');
+    await until(() => bob.locator('.messages').evaluate((list) => list.scrollHeight - list.scrollTop - list.clientHeight < 90), 'the end in view');
+  });
+
+  await checks.check('page: the server is killed and comes back: nothing is lost or doubled on the screen', async () => {
+    await openRoom(ada, 'Weekend walk');
+    await openRoom(bob, 'Weekend walk');
+    await shown(ada, 'Perfect.');
+    await shown(bob, 'Perfect.');
+    const before = (await texts(bob)).length;
+    await server.kill();
+    await ada.locator('.banner[data-state]').waitFor();
+    for (const n of [1, 2, 3]) await write(ada, `written offline ${n}`);
+    assert.equal(await ada.locator('.message.waiting').count(), 3);
+    await shot(ada, 'offline');
+    server = await startChat({ data, http });
+    await until(async () => (await ada.locator('.message.waiting').count()) === 0, 'all sent', 40_000);
+    await shown(bob, 'written offline 3');
+    for (const tab of [ada, bob]) {
+      await until(async () => (await texts(tab)).length === before + 3, 'three more, once', 20_000);
+      assert.deepEqual((await texts(tab)).slice(-3), [1, 2, 3].map((n) => `written offline ${n}`));
+      await tab.locator('.banner[data-state]').waitFor({ state: 'detached' });
+    }
+  });
+
+  await checks.check('page: it fits a phone, and speaks Korean', async () => {
+    const phone = await person({ viewport: { width: 390, height: 780 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true, locale: 'ko-KR' });
+    await phone.goto(server.base);
+    await phone.locator('h1', { hasText: '채팅' }).waitFor();
+    await phone.fill('#name', 'bob');
+    await phone.fill('#password', 'correct horse');
+    await phone.click('form button[type=submit]');
+    await phone.locator('.rooms button', { hasText: 'Weekend walk' }).waitFor();
+    await shot(phone, 'phone-list');
+    await openRoom(phone, 'Weekend walk');
+    await shown(phone, 'Perfect.');
+    assert.equal(await phone.locator('.sidebar').isVisible(), false);
+    const overflow = await phone.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(overflow <= 0, `${overflow} px too wide`);
+    await shot(phone, 'phone-room');
+    await phone.goBack();
+    await phone.locator('.sidebar').waitFor();
+    await phone.context().close();
+  });
+
+  await checks.check('page: signing out forgets the token', async () => {
+    await bob.click('[popovertarget=main-menu]');
+    await bob.click('#main-menu button:nth-child(3)');
+    await bob.waitForSelector('#name');
+    assert.equal(await bob.evaluate(() => sessionStorage.getItem('token') ?? localStorage.getItem('token')), null);
+    await bob.reload();
+    await bob.waitForSelector('#name');
+  });
+
+  await checks.check('page: no error, no blocked script, no dialog in all of this', () => assert.deepEqual(faults, []));
+
+  await browser.close();
+  await checks.check('chat-app ends with 0 when asked to', async () => assert.equal(await server.stop(), 0, server.log));
+}

@@ -1,0 +1,65 @@
+/**
+ * End to end: the started binaries, tried by clients that were not written here.
+ * `node run.mjs [PART...]` runs all parts or those named: stomp.py stompjs crash page.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { join } from 'node:path';
+import { Checks } from './lib/checks.mjs';
+import { root, startBroker, temporaryFolder } from './lib/servers.mjs';
+import { crash } from './crash.mjs';
+import { page } from './page.mjs';
+import { stompjs } from './stompjs.mjs';
+
+const checks = new Checks();
+const only = process.argv.slice(2);
+const wanted = (part) => only.length === 0 || only.includes(part);
+
+/** stomp.py is Python: its own program, whose lines are counted here. */
+async function stompPy(port, extra) {
+  const venv = join(root, '.cache/venv/bin/python');
+  const program = spawn(existsSync(venv) ? venv : 'python3', [join(root, 'tests/e2e/stomp_py.py'), String(port), ...extra], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
+  });
+  const ended = new Promise((resolve) => program.on('close', resolve));
+  let lines = 0;
+  for await (const line of createInterface({ input: program.stdout })) {
+    console.log(line);
+    if (line.startsWith('ok   ')) checks.passed += 1;
+    if (line.startsWith('FAIL ')) checks.failed += 1;
+    lines += 1;
+  }
+  const code = await ended;
+  await checks.check('stomp.py: the program came to its end', () => {
+    if (lines === 0 || (code !== 0 && code !== 1)) throw new Error(`it ended with ${code} after ${lines} lines`);
+  });
+}
+
+for (const [name, args] of [
+  ['memory', []],
+  ['sqlite', ['--broker', `sqlite:${join(temporaryFolder(), 'log.db')}`]],
+]) {
+  if (!wanted('stomp.py') && !wanted('stompjs')) break;
+  console.log(`-- stomp-server, broker ${name}`);
+  const broker = await startBroker(args);
+  if (wanted('stomp.py')) await stompPy(broker.tcp, []);
+  if (wanted('stompjs')) await stompjs(checks, broker.ws, {});
+  await checks.check(`stomp-server (${name}) ends with 0 when asked to`, async () => {
+    const code = await broker.stop();
+    if (code !== 0) throw new Error(`exit code ${code}\n${broker.log}`);
+  });
+}
+if (wanted('crash')) {
+  console.log('-- chat-app, killed in the middle of sending');
+  await crash(checks, Number(process.env.E2E_CRASH_ROUNDS ?? 3));
+}
+if (wanted('page')) {
+  console.log('-- the page, in a browser');
+  await page(checks);
+}
+
+// A closing line that anything which watches a run can read.
+console.log(`${checks.passed} passed, ${checks.failed} failed`);
+process.exit(checks.failed === 0 && checks.passed > 0 ? 0 : 1);
