@@ -56,7 +56,8 @@ struct Line {
 
 impl Line {
     fn from(start: usize, limits: &Limits) -> Self {
-        let bound = start.saturating_add(limits.header_line).min(limits.longest_head().saturating_sub(1));
+        let bound =
+            start.saturating_add(limits.header_line).min(limits.longest_head().saturating_sub(1));
         Self { start, colon: 0, backslash: false, bound }
     }
 }
@@ -206,7 +207,11 @@ impl HeaderScan {
     fn check_bound(&self, input: &[u8], at: usize) -> Result<(), DecodeError> {
         let longest = self.longest();
         let ends_line = input[at] == b'\n' && input[at - 1] == b'\r' && at - 1 == longest;
-        if ends_line && at < self.rules.limits.longest_head() { Ok(()) } else { Err(self.too_long()) }
+        if ends_line && at < self.rules.limits.longest_head() {
+            Ok(())
+        } else {
+            Err(self.too_long())
+        }
     }
 
     fn check_unfinished_line(&self) -> Result<(), DecodeError> {

@@ -222,6 +222,10 @@ impl fmt::Debug for SharedMessage {
     }
 }
 
+/// Bodies up to this many octets are copied beside the head: a slice of a read buffer would keep
+/// the whole buffer alive for as long as the message is kept.
+const COPIED_BODY: usize = 4096;
+
 const MESSAGE_LINE: &[u8] = b"MESSAGE\n";
 const AS_MEANT: Reading = Reading { escaping: Escaping::Literal, trim: false };
 
@@ -258,8 +262,15 @@ impl HeadBuilder {
     }
 
     fn build(self, body: Bytes) -> SharedMessage {
-        let Self { head, destination, index } = self;
-        assemble(head.freeze(), destination, index, body)
+        let Self { mut head, destination, index } = self;
+        if body.len() > COPIED_BODY {
+            return assemble(head.freeze(), destination, index, body);
+        }
+        let length = head.len();
+        head.extend_from_slice(&body);
+        let mut head = head.freeze();
+        let body = head.split_off(length);
+        assemble(head, destination, index, body)
     }
 }
 
