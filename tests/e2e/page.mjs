@@ -114,10 +114,12 @@ export async function page(checks) {
 
   await checks.check('page: one makes a group with the other', async () => {
     await ada.click('[popovertarget=new-menu]');
+    await shot(ada, 'menu');
     await ada.click('#new-menu button:nth-child(2)');
     await ada.fill('#group-name', 'Weekend walk');
     await ada.fill('dialog input[type=search]', 'bob');
     await ada.click('dialog [data-user=bob]');
+    await shot(ada, 'new-group');
     await ada.click('#create');
     await ada.locator('.room h2', { hasText: 'Weekend walk' }).waitFor();
     await bob.locator('.rooms button', { hasText: 'Weekend walk' }).waitFor();
@@ -269,6 +271,8 @@ export async function page(checks) {
     await phone.click('form button[type=submit]');
     await phone.locator('.rooms button', { hasText: 'Weekend walk' }).waitFor();
     await shot(phone, 'phone-list');
+    const edge = await phone.locator('.rooms time').first().boundingBox();
+    assert.ok(edge.x + edge.width <= 390, 'the list is wider than the phone');
     await openRoom(phone, 'Weekend walk');
     await shown(phone, 'Perfect.');
     assert.equal(await phone.locator('.sidebar').isVisible(), false);

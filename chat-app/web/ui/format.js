@@ -1,5 +1,10 @@
 import { spoken, t } from '../strings.js';
 
+/** The reader's own way to write times, if it belongs to the language spoken here: en-GB, not just en. */
+function locale() {
+  return navigator.languages.find((tag) => tag.toLowerCase().startsWith(spoken())) ?? spoken();
+}
+
 /** Days, not spans of 24 hours: what a calendar says. @param {string | Date} time */
 function dayOf(time) {
   const date = new Date(time);
@@ -13,7 +18,7 @@ export function sameDay(a, b) {
 
 /** @param {string} time */
 export function clock(time) {
-  return new Date(time).toLocaleTimeString(spoken(), { hour: '2-digit', minute: '2-digit' });
+  return new Date(time).toLocaleTimeString(locale(), { hour: '2-digit', minute: '2-digit' });
 }
 
 /** @param {string} time */
@@ -23,13 +28,13 @@ export function dayName(time) {
   if (days === 1) return t('yesterday');
   const date = new Date(time);
   const year = date.getFullYear() === new Date().getFullYear() ? undefined : 'numeric';
-  return date.toLocaleDateString(spoken(), { weekday: 'long', day: 'numeric', month: 'long', year });
+  return date.toLocaleDateString(locale(), { weekday: 'long', day: 'numeric', month: 'long', year });
 }
 
 /** Short form for the room list. @param {string} time */
 export function when(time) {
   if (sameDay(time, new Date().toISOString())) return clock(time);
-  return new Date(time).toLocaleDateString(spoken(), { day: 'numeric', month: 'short' });
+  return new Date(time).toLocaleDateString(locale(), { day: 'numeric', month: 'short' });
 }
 
 /**
