@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Installs the clients that the end-to-end part uses: a browser by apt, the pinned npm and pip packages
+# into tests/e2e/node_modules and .cache/venv. Does nothing when they are there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+
+need node nodejs npm
+need npm npm
+need chromium chromium
+need python3 python3 python3-venv
+# Debian ships Python without the part that makes environments.
+python3 -c 'import ensurepip, venv' 2>/dev/null || install python3-venv
+
+wanted=$(cat tests/e2e/package-lock.json tests/e2e/requirements.txt | cksum)
+mark=.cache/e2e-installed
+[ "$(cat "$mark" 2>/dev/null)" = "$wanted" ] && exit 0
+
+say 'Installing the pinned test clients (npm and pip)'
+# Playwright must not fetch a browser of its own: the one from apt is used.
+(cd tests/e2e && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --silent --no-audit --no-fund)
+python3 -m venv .cache/venv
+.cache/venv/bin/pip install -q --disable-pip-version-check -r tests/e2e/requirements.txt
+echo "$wanted" > "$mark"

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# What is too long for every change. Each part ends by itself; results worth keeping go into docs/.
+#   scripts/long.sh fuzz SECONDS    fuzz every target that long
+#   scripts/long.sh miri            stomp-core's tests under miri
+#   scripts/long.sh core            the long tests of stomp-core
+#   scripts/long.sh coverage        line coverage of the workspace
+#   scripts/long.sh mutants CRATE   does a test notice each small damage to the code?
+#   scripts/long.sh kill9 ROUNDS    kill the chat server in the middle of sending, that many times
+#   scripts/long.sh all             everything above with moderate figures
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+find_cargo
+
+tools=$PWD/.cache/tools
+
+# cargo_tool COMMAND CRATE VERSION: a pinned cargo subcommand, built once into .cache.
+cargo_tool() {
+    [ -x "$tools/bin/$1" ] && return 0
+    say "Building $2 $3 (once)"
+    cargo install --quiet --locked --root "$tools" --profile dev --target-dir .cache/tools-target "$2@$3"
+}
+
+# part NAME ARGUMENTS...: the parts that have a script of their own.
+part() {
+    local script=scripts/$1.sh
+    shift
+    [ -f "$script" ] || die "$script is missing"
+    bash "$script" "$@"
+}
+
+coverage() {
+    rustup component add llvm-tools
+    cargo_tool cargo-llvm-cov cargo-llvm-cov 0.9.1
+    PATH="$tools/bin:$PATH" cargo llvm-cov --workspace --summary-only
+}
+
+mutants() {
+    cargo_tool cargo-mutants cargo-mutants 27.1.0
+    PATH="$tools/bin:$PATH" cargo mutants --package "${1:-stomp-core}" --timeout 60 --output .cache
+}
+
+kill9() {
+    cargo build --locked --workspace --bins --tests
+    bash scripts/e2e-clients.sh
+    E2E_CRASH_ROUNDS=${1:-50} node tests/e2e/run.mjs crash
+}
+
+command=${1:-help}
+[ $# = 0 ] || shift
+case $command in
+    fuzz) part fuzz "${1:-60}" ;;
+    miri) part miri "$@" ;;
+    core) part long-core "$@" ;;
+    coverage) coverage ;;
+    mutants) mutants "$@" ;;
+    kill9) kill9 "$@" ;;
+    all)
+        part fuzz 60
+        part miri
+        part long-core
+        coverage
+        kill9 50
+        mutants stomp-core
+        ;;
+    *) sed -n '2,9s/^# \{0,1\}//p' "$0" ;;
+esac
