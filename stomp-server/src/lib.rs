@@ -2,6 +2,12 @@
 
 pub mod auth;
 pub mod broker;
+#[cfg(feature = "websocket")]
+pub mod http;
 pub mod problem;
 pub mod router;
+mod server;
 pub mod session;
+mod transport;
+
+pub use server::{Server, ServerBuilder};

@@ -1,6 +1,11 @@
 //! Who somebody is, and what they may do.
 
-use std::{fmt, net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 
@@ -75,7 +80,13 @@ pub trait Authenticate: Send + Sync + 'static {
     /// Checks credentials. The problem that refuses them must not say which part was wrong.
     async fn authenticate(&self, credentials: Credentials) -> Result<Principal, Problem>;
 
-    /// Whether a session that logged in earlier may go on; asked every few seconds.
+    /// How often [`still_valid`](Self::still_valid) is asked for each session. Never by
+    /// default: an idle connection should cost nothing.
+    fn recheck_every(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Whether a session that logged in earlier may go on.
     ///
     /// The time of [`Principal::expires`] is watched by the session itself.
     async fn still_valid(&self, _who: &Principal) -> Result<(), Problem> {

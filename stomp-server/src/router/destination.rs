@@ -32,9 +32,8 @@ impl<'a> Destination<'a> {
     /// # Errors
     /// `invalid`, naming the prefixes, for any other form (protocol decision 26).
     pub fn parse(text: &'a str) -> Result<Self, Problem> {
-        let unknown = || {
-            Problem::new(Code::Invalid, format!("A destination starts with one of {PREFIXES}."))
-        };
+        let unknown =
+            || Problem::new(Code::Invalid, format!("A destination starts with one of {PREFIXES}."));
         let (kind, rest) =
             text.strip_prefix('/').and_then(|text| text.split_once('/')).ok_or_else(unknown)?;
         if rest.is_empty() {

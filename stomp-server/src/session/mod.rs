@@ -1,5 +1,31 @@
 //! A connection's life: frames in, intentions out, deliveries back.
+//!
+//! [`machine`] decides, [`driver`] moves bytes and time.
 
+mod ack;
+mod action;
+mod connect;
+mod driver;
+mod encode;
+mod heartbeat;
+mod limits;
+mod machine;
 mod outbound;
+mod receipts;
+mod replies;
+mod send;
+mod settle;
+mod subscribe;
+mod subscriptions;
+mod transaction;
+mod work;
 
-pub use self::outbound::{Offer, Outbound, OutboundQueue, SlowConsumer, outbound};
+pub use self::{
+    action::Close,
+    limits::SessionLimits,
+    outbound::{Offer, Outbound, OutboundQueue, SlowConsumer, outbound},
+};
+pub(crate) use self::{
+    driver::{Peer, run},
+    machine::Surroundings,
+};

@@ -1,0 +1,102 @@
+//! HTTP: the WebSocket upgrade, and whether the server is well.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{ConnectInfo, Request, State, ws::WebSocketUpgrade},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{any, get},
+};
+
+use crate::{server::Shared, transport::websocket::WebSocketTransport};
+
+/// Sub-protocols in our order of liking (decision 27).
+const PROTOCOLS: [&str; 3] = ["v12.stomp", "v11.stomp", "v10.stomp"];
+/// What a WebSocket reads at once. The library's default of 128 KiB would be held by every
+/// idle connection.
+const READ_BUFFER: usize = 4 * 1024;
+
+pub(crate) fn websocket_routes(server: Arc<Shared>) -> Router {
+    Router::new().route("/ws", any(upgrade)).with_state(server)
+}
+
+/// Routes with `/health/live` and `/health/ready`.
+pub fn health_routes(is_ready: impl Fn() -> bool + Clone + Send + Sync + 'static) -> Router {
+    let ready = move || {
+        let is_ready = is_ready.clone();
+        async move {
+            if is_ready() {
+                (StatusCode::OK, "ready\n")
+            } else {
+                (StatusCode::SERVICE_UNAVAILABLE, "going away\n")
+            }
+        }
+    };
+    Router::new()
+        .route("/health/live", get(|| async { "live\n" }))
+        .route("/health/ready", get(ready))
+}
+
+async fn upgrade(
+    State(server): State<Arc<Shared>>,
+    upgrade: WebSocketUpgrade,
+    request: Request,
+) -> Response {
+    if !is_welcome(request.headers(), &server.origins) {
+        return (StatusCode::FORBIDDEN, "This origin is not allowed; see --allow-origin.\n")
+            .into_response();
+    }
+    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    let frame = server.around.limits.frame;
+    // A message may hold any part of the byte stream; more than the largest frame is never needed.
+    let largest = frame.head + frame.body + READ_BUFFER;
+    upgrade
+        .protocols(PROTOCOLS)
+        .read_buffer_size(READ_BUFFER)
+        .max_message_size(largest)
+        .max_frame_size(largest)
+        .on_upgrade(move |socket| async move {
+            let session = server.session(WebSocketTransport::new(socket), address);
+            server.spawn(session);
+        })
+}
+
+/// Decision 30: no origin, the same host, or one of the list, exactly.
+fn is_welcome(headers: &HeaderMap, allowed: &[String]) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let Ok(origin) = origin.to_str() else { return false };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let same_host = origin.split_once("://").map(|(_, host)| host) == host && host.is_some();
+    same_host || allowed.iter().any(|allowed| allowed == origin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(origin: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, "chat.example:8080".parse().unwrap());
+        headers.insert(header::ORIGIN, origin.parse().unwrap());
+        headers
+    }
+
+    #[test]
+    fn decision_30_only_the_same_host_or_a_listed_origin_is_welcome() {
+        let allowed = ["https://app.example".to_owned()];
+        assert!(is_welcome(&HeaderMap::new(), &[]));
+        assert!(is_welcome(&headers("http://chat.example:8080"), &[]));
+        assert!(is_welcome(&headers("https://app.example"), &allowed));
+        for foreign in [
+            "http://chat.example",
+            "http://chat.example:8081",
+            "http://evil.example/chat.example:8080",
+            "https://app.example.evil",
+            "null",
+        ] {
+            assert!(!is_welcome(&headers(foreign), &allowed), "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The questions that a session asks before it goes on, each bounded in time.
+
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures::{FutureExt, future::BoxFuture};
+use stomp_core::{DecodeError, SharedMessage};
+
+use super::{action::Asked, machine::sentence};
+use crate::{
+    auth::{Credentials, Decision, Intent, Principal},
+    broker::ConnectionId,
+    problem::{Code, Problem},
+    router::{Answer, AppSend, AppSubscribe},
+    server::Shared,
+};
+
+/// A login, a decision or a handler that takes longer has failed: somebody waits for it.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Clients of an instance that goes away come back spread over this time.
+const COME_BACK_WITHIN_MS: u64 = 5_000;
+
+/// An answer.
+#[derive(Debug)]
+pub(super) enum Work {
+    Login(Result<Principal, Problem>),
+    Decision(Decision),
+    Answer(Result<Answer, Problem>),
+    Reply(Result<SharedMessage, Problem>),
+    Valid(Result<(), Problem>),
+}
+
+pub(super) fn login(
+    server: &Arc<Shared>,
+    credentials: Credentials,
+    connection: ConnectionId,
+) -> BoxFuture<'static, Work> {
+    let server = server.clone();
+    let login = async move {
+        let who = server.authenticate.authenticate(credentials).await?;
+        let shared = Arc::new(who);
+        server.handler.connected(&shared, connection).await;
+        Ok(Arc::unwrap_or_clone(shared))
+    };
+    guarded(login).map(Work::Login).boxed()
+}
+
+pub(super) fn recheck(server: &Arc<Shared>, who: Arc<Principal>) -> BoxFuture<'static, Work> {
+    let server = server.clone();
+    guarded(async move { server.authenticate.still_valid(&who).await }).map(Work::Valid).boxed()
+}
+
+pub(super) fn authorize(
+    server: &Arc<Shared>,
+    who: Arc<Principal>,
+    asked: Asked,
+) -> BoxFuture<'static, Work> {
+    let server = server.clone();
+    let decide = async move {
+        let intent = match &asked {
+            Asked::Send(destination) => Intent::Send(destination),
+            Asked::Subscribe(destination) => Intent::Subscribe(destination),
+        };
+        Ok(server.authorize.authorize(&who, intent).await)
+    };
+    guarded(decide).map(|decided| Work::Decision(decided.unwrap_or_else(Decision::Deny))).boxed()
+}
+
+pub(super) fn handle(server: &Arc<Shared>, request: Box<AppSend>) -> BoxFuture<'static, Work> {
+    let server = server.clone();
+    guarded(async move { server.handler.send(*request).await }).map(Work::Answer).boxed()
+}
+
+pub(super) fn ask(server: &Arc<Shared>, request: Box<AppSubscribe>) -> BoxFuture<'static, Work> {
+    let server = server.clone();
+    guarded(async move { server.handler.subscribe(*request).await }).map(Work::Reply).boxed()
+}
+
+/// Code that is not ours may hang or panic; that costs the frame, not the server.
+async fn guarded<T>(work: impl Future<Output = Result<T, Problem>> + Send) -> Result<T, Problem> {
+    match tokio::time::timeout(PATIENCE, AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_panic)) => {
+            tracing::error!("a handler panicked");
+            Err(Problem::new(Code::Unavailable, "The server failed at this; it has been noted."))
+        }
+        Err(_elapsed) => {
+            tracing::error!("a handler took too long");
+            Err(Problem::new(Code::Unavailable, "This took too long; try again later."))
+        }
+    }
+}
+
+/// What a peer is told about bytes that are no frame.
+pub(super) fn fault(error: &DecodeError) -> Problem {
+    let detail = sentence(error);
+    let Some(limit) = error.limit() else { return Problem::new(Code::Protocol, detail) };
+    let (code, name) = match limit.name {
+        "body" => (Code::TooLarge, "max-body"),
+        "header_line" => (Code::Limit, "max-header-line"),
+        "headers" => (Code::Limit, "max-headers"),
+        "head" => (Code::Limit, "max-head"),
+        other => (Code::Limit, other),
+    };
+    Problem::new(code, detail).with_limit(name, limit.value as u64)
+}
+
+/// What everybody is told when this instance goes away.
+pub(super) fn shutdown() -> Problem {
+    let wait = Duration::from_millis(rand::random_range(0..COME_BACK_WITHIN_MS));
+    Problem::new(Code::Shutdown, "This server goes away; connect again, here or elsewhere.")
+        .with_retry_after(wait)
+}
