@@ -1,13 +1,18 @@
 /** Two people in a headless Chromium act on the page as people do. Screenshots go to .cache/shots. */
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { chromium } from 'playwright-core';
 import { sleep, until } from './lib/checks.mjs';
 import { Rest } from './lib/rest.mjs';
 import { freePort, root, startChat, temporaryFolder } from './lib/servers.mjs';
 
 const shots = join(root, '.cache/shots');
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+/** All that a first visit fetches, compressed: what a slow phone can take. */
+const HEAVIEST = 150 * 1024;
 
 /** Texts that would run, or break the page, if text were ever HTML. */
 const nasty = [
@@ -77,13 +82,22 @@ export async function page(checks) {
   const shown = (tab, text) => tab.locator('.message .text', { hasText: text }).first().waitFor();
   const texts = (tab) => tab.locator('.message .text').allTextContents();
   const openRoom = (tab, title) => tab.locator('.rooms button', { hasText: title }).first().click();
+  /** Nothing that axe calls serious or worse. */
+  async function accessible(tab, view) {
+    await tab.evaluate(axe);
+    const { violations } = await tab.evaluate(() => window.axe.run());
+    const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+    assert.deepEqual(grave.map(({ id, nodes }) => `${view}: ${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`), []);
+  }
   const shot = (tab, name) => tab.screenshot({ path: join(shots, `${name}.png`) });
 
   const [ada, bob] = [await person(), await person({ colorScheme: 'dark' })];
 
   await checks.check('page: it comes with strict headers and loads nothing from elsewhere', async () => {
     const foreign = [];
+    const bodies = [];
     ada.on('request', (request) => new URL(request.url()).host !== new URL(server.base).host && foreign.push(request.url()));
+    ada.on('response', (response) => bodies.push(response.body().catch(() => '')));
     const answer = await ada.goto(server.base);
     const policy = answer.headers()['content-security-policy'] ?? '';
     assert.match(policy, /default-src|script-src/);
@@ -92,8 +106,12 @@ export async function page(checks) {
     assert.equal(answer.headers()['x-content-type-options'], 'nosniff');
     assert.equal(answer.headers()['referrer-policy'], 'same-origin');
     await ada.waitForSelector('#name');
+    const weight = (await Promise.all(bodies)).reduce((sum, body) => sum + gzipSync(body).length, 0);
     await shot(ada, 'sign-in');
+    await accessible(ada, 'sign-in');
     assert.deepEqual(foreign, []);
+    assert.ok(bodies.length > 10 && weight < HEAVIEST, `${weight} bytes`);
+    console.log(`     ${bodies.length} files, ${Math.round(weight / 1024)} KiB compressed`);
   });
 
   await checks.check('page: two people make accounts', async () => {
@@ -120,6 +138,7 @@ export async function page(checks) {
     await ada.fill('dialog input[type=search]', 'bob');
     await ada.click('dialog [data-user=bob]');
     await shot(ada, 'new-group');
+    await accessible(ada, 'new group');
     await ada.click('#create');
     await ada.locator('.room h2', { hasText: 'Weekend walk' }).waitFor();
     await bob.locator('.rooms button', { hasText: 'Weekend walk' }).waitFor();
@@ -199,6 +218,8 @@ export async function page(checks) {
       assert.deepEqual(await texts(tab), before);
     }
     await sleep(300);
+    await accessible(ada, 'light');
+    await accessible(bob, 'dark');
     await shot(ada, 'desktop-light');
     await shot(bob, 'desktop-dark');
   });

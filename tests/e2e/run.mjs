@@ -1,6 +1,6 @@
 /**
  * End to end: the started binaries, tried by clients that were not written here.
- * `node run.mjs [PART...]` runs all parts or those named: stomp.py stompjs crash page.
+ * `node run.mjs [PART...]` runs all parts or those named: stomp.py stompjs client crash page.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { Checks } from './lib/checks.mjs';
 import { root, startBroker, temporaryFolder } from './lib/servers.mjs';
+import { client } from './client.mjs';
 import { crash } from './crash.mjs';
 import { page } from './page.mjs';
 import { stompjs } from './stompjs.mjs';
@@ -50,6 +51,10 @@ for (const [name, args] of [
     const code = await broker.stop();
     if (code !== 0) throw new Error(`exit code ${code}\n${broker.log}`);
   });
+}
+if (wanted('client')) {
+  console.log('-- the chat client of the page, in Node');
+  await client(checks);
 }
 if (wanted('crash')) {
   console.log('-- chat-app, killed in the middle of sending');

@@ -29,7 +29,7 @@ export function messageList(app, open, unread) {
   let firstUnread;
   let entered = false;
 
-  const list = h('ol', { class: 'messages', role: 'log', 'aria-label': t('chats'), tabindex: 0 });
+  const list = h('div', { class: 'messages', role: 'log', 'aria-label': t('chats'), tabindex: 0 });
   const down = iconButton('down', t('toNewest'), () => toEnd('smooth'), 'to-newest');
   const element = h('div', { class: 'stage' }, list, down);
   list.addEventListener('scroll', onscroll, { passive: true });
@@ -87,9 +87,9 @@ export function messageList(app, open, unread) {
     const all = [];
     if (timeline.before === undefined) {
       const empty = timeline.messages.length + pending.length === 0;
-      all.push({ key: 'beginning', stamp: String(empty), make: () => h('li', { class: 'note' }, empty ? t('noMessages') : t('beginning')) });
+      all.push({ key: 'beginning', stamp: String(empty), make: () => h('div', { class: 'note' }, empty ? t('noMessages') : t('beginning')) });
     } else {
-      all.push({ key: 'older', stamp: '', make: () => h('li', { class: 'note' }, t('loadingOlder')) });
+      all.push({ key: 'older', stamp: '', make: () => h('div', { class: 'note' }, t('loadingOlder')) });
     }
     /** @type {{sender: string, created_at: string} | undefined} */
     let before;
@@ -130,11 +130,11 @@ export function messageList(app, open, unread) {
   function separators(all, before, message, unreadHere) {
     if (!before || !sameDay(before.created_at, message.created_at)) {
       const day = dayName(message.created_at);
-      all.push({ key: `day ${new Date(message.created_at).toDateString()}`, stamp: day, make: () => h('li', { class: 'day' }, h('span', {}, day)) });
+      all.push({ key: `day ${new Date(message.created_at).toDateString()}`, stamp: day, make: () => h('div', { class: 'day' }, h('span', {}, day)) });
       before = undefined;
     }
     if (unreadHere) {
-      all.push({ key: 'unread', stamp: '', make: () => h('li', { class: 'unread-line' }, h('span', {}, t('unreadLine'))) });
+      all.push({ key: 'unread', stamp: '', make: () => h('div', { class: 'unread-line' }, h('span', {}, t('unreadLine'))) });
       before = undefined;
     }
     return before;
@@ -186,7 +186,7 @@ export function messageList(app, open, unread) {
    */
   function bubble({ message, own, together, name, group, state, entry }) {
     const text = message.deleted ? h('em', { class: 'quiet' }, t('deleted')) : body(message.text ?? '');
-    return h('li', { class: `message ${own ? 'own' : ''} ${together ? 'together' : ''} ${state}`, 'data-message': message.id },
+    return h('div', { class: `message ${own ? 'own' : ''} ${together ? 'together' : ''} ${state}`, 'data-message': message.id },
       !own && group && (together ? h('span', { class: 'avatar-space' }) : avatar(message.sender, name)),
       h('div', { class: 'bubble' },
         !own && group && !together && h('strong', { class: 'sender' }, name),
