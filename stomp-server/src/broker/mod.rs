@@ -3,10 +3,20 @@
 //! [`Broker`] is the seam behind which backends stand. Its contract, sentence by
 //! sentence, is judged by one suite, `testing::conformance`, for every backend.
 
+mod channel;
+mod config;
+mod dedupe;
 mod error;
+mod hub;
+mod index;
+mod memory;
 mod message;
+mod pattern;
 mod position;
+mod replay;
 mod reply;
+mod ring;
+mod subscription;
 
 use std::sync::Arc;
 
@@ -14,7 +24,9 @@ use async_trait::async_trait;
 use compact_str::CompactString;
 
 pub use self::{
+    config::BrokerConfig,
     error::BrokerError,
+    memory::MemoryBroker,
     message::{
         Accepted, Class, ConnectionId, DedupeKey, Delivery, Logged, MessageId, Publish,
         SubscriptionKey, Token,

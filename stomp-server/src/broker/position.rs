@@ -51,7 +51,8 @@ impl FromStr for Position {
     fn from_str(text: &str) -> Result<Self, InvalidPosition> {
         let bytes = text.as_bytes();
         let digit = |b: &u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-        let (Some(epoch), Some(b'-'), Some(offset)) = (bytes.get(..8), bytes.get(8), bytes.get(9..))
+        let (Some(epoch), Some(b'-'), Some(offset)) =
+            (bytes.get(..8), bytes.get(8), bytes.get(9..))
         else {
             return Err(InvalidPosition);
         };

@@ -98,16 +98,38 @@ impl Outbound {
     }
 
     /// Offers a delivery that can also come later: queues and replays.
+    ///
+    /// They fill the lower half only, so that a replay at full speed never makes the
+    /// connection's live subscriptions meet the slow-consumer policy.
     pub fn offer(&self, delivery: Delivery) -> Offer {
         let mut queue = self.0.queue.lock();
         if queue.closed {
             return Offer::Closed;
         }
-        if !self.0.admits(delivery.weight()) {
+        if !self.0.is_half_empty() || !self.0.admits(delivery.weight()) {
             return Offer::Full;
         }
         self.0.push(&mut queue, delivery);
         Offer::Taken
+    }
+
+    /// Says that messages for this connection have left the log before it could take them.
+    ///
+    /// `Full` means that the policy has ended the connection; `Taken`, that the loss was
+    /// counted and it goes on behind the gap.
+    pub fn lose(&self) -> Offer {
+        let mut queue = self.0.queue.lock();
+        if queue.closed {
+            return Offer::Closed;
+        }
+        if self.0.policy == SlowConsumer::DropOldest {
+            queue.dropped += 1;
+            return Offer::Taken;
+        }
+        queue.overflowed = true;
+        drop(queue);
+        self.0.reader.wake();
+        Offer::Full
     }
 
     /// Delivers a live topic message; a full queue meets the slow-consumer policy.

@@ -1,0 +1,245 @@
+//! What all brokers of one machine share: the log's tail, and who listens to it.
+//!
+//! Locks are taken in this order and never across an await: the map of channels, a channel,
+//! the log, a subscription's flow, an outbound. A message holds the log's lock for its append
+//! only; the fan-out to a destination's subscribers holds the channel's. Subscriptions by
+//! pattern, which span channels, are served under the log's lock, so that they see log order.
+
+mod topics;
+mod worker;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub(super) use self::worker::only_start;
+use super::{
+    BrokerConfig, BrokerError, Epoch, Logged, MessageId, Outcome, Position, Publish,
+    SubscriptionKey, Token,
+    channel::{Channel, ChannelState, Channels},
+    index::Index,
+    pattern::Words,
+    ring::{Evicted, Ring},
+    subscription::{Member, Subscription, Turn},
+};
+use crate::problem::Code;
+
+/// The shared middle of the brokers of this machine.
+#[derive(Debug)]
+pub(super) struct Hub {
+    pub(super) config: BrokerConfig,
+    pub(super) epoch: Epoch,
+    pub(super) words: Words,
+    channels: Channels,
+    pub(super) log: Mutex<Log>,
+    has_patterns: AtomicBool,
+    subscriptions: Mutex<HashMap<SubscriptionKey, Arc<Subscription>>>,
+    volatile: AtomicU64,
+    /// Told when the log has grown, but only while somebody reads it.
+    appended: Notify,
+    is_read: AtomicBool,
+    /// Told when readers have let go of what overfilled the ring.
+    released: Notify,
+    pub(super) closing: CancellationToken,
+    pub(super) tasks: TaskTracker,
+}
+
+/// What stands under the log's lock.
+#[derive(Debug)]
+pub(super) struct Log {
+    /// The offset that the next message gets.
+    pub(super) next: u64,
+    pub(super) ring: Ring,
+    patterns: Index<Member>,
+    /// Counts the changes of `patterns`.
+    patterns_version: u64,
+    /// What readers have yet to take over, by reader.
+    pub(super) holds: HashMap<u64, u64>,
+}
+
+/// What is left to do when a fan-out has given its locks back.
+#[derive(Default)]
+pub(super) struct Aftermath {
+    evicted: Evicted,
+    behind: Vec<Arc<Subscription>>,
+    gone: Vec<SubscriptionKey>,
+}
+
+impl Hub {
+    /// A hub over a log that has accepted everything below `next` already.
+    pub(super) fn new(config: BrokerConfig, epoch: Epoch, next: u64) -> Self {
+        let words = Words::new(config.separator);
+        let ring = Ring::new(config.ring_bytes).starting_behind(next - 1);
+        Self {
+            epoch,
+            words,
+            channels: Channels::default(),
+            log: Mutex::new(Log {
+                next,
+                ring,
+                patterns: Index::new(words),
+                patterns_version: 0,
+                holds: HashMap::new(),
+            }),
+            has_patterns: AtomicBool::new(false),
+            subscriptions: Mutex::default(),
+            volatile: AtomicU64::new(0),
+            appended: Notify::new(),
+            is_read: AtomicBool::new(false),
+            released: Notify::new(),
+            closing: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            config,
+        }
+    }
+
+    /// Refuses when the broker has been closed.
+    pub(super) fn check_open(&self) -> Result<(), BrokerError> {
+        if self.closing.is_cancelled() {
+            return Err(BrokerError::refused(Code::Shutdown, "This server is going away."));
+        }
+        Ok(())
+    }
+
+    /// The channel that a message for this route is appended to.
+    pub(super) fn channel(&self, publish: &Publish) -> Arc<Channel> {
+        self.channels.open(&publish.route, &self.log)
+    }
+
+    /// Gives a message its place and brings it to everybody who listens. The caller holds the
+    /// channel's lock, and calls [`clean_up`](Self::clean_up) after it has given it back.
+    pub(super) fn append(
+        &self,
+        channel: &mut ChannelState,
+        publish: Publish,
+        offset: Option<u64>,
+        at_ms: u64,
+    ) -> (Position, Aftermath) {
+        let mut aftermath = Aftermath::default();
+        let mut log = self.log.lock();
+        let offset = offset.unwrap_or(log.next);
+        let position = Position { epoch: self.epoch, offset };
+        let logged = Arc::new(logged(publish, position));
+        log.next = offset + 1;
+        let hold = log.hold();
+        aftermath.evicted = log.ring.push(channel.slot, offset, at_ms, &logged, hold);
+        log.refresh(channel, &logged.route);
+        fan_out(&channel.patterns, &logged, Some(offset), &mut aftermath);
+        drop(log);
+        fan_out(&channel.members, &logged, Some(offset), &mut aftermath);
+        (position, aftermath)
+    }
+
+    /// Brings a volatile message to everybody who listens now.
+    pub(super) fn broadcast(self: &Arc<Self>, publish: Publish) {
+        let mut aftermath = Aftermath::default();
+        let logged = Arc::new(self.volatile(publish));
+        if let Some(channel) = self.channels.find(&logged.route) {
+            fan_out(&channel.lock().members, &logged, None, &mut aftermath);
+        }
+        if self.has_patterns.load(Ordering::Acquire) {
+            let log = self.log.lock();
+            fan_out(&log.patterns.matches(&logged.route), &logged, None, &mut aftermath);
+        }
+        self.clean_up(aftermath);
+    }
+
+    /// Does what a fan-out has left to do, with no lock held.
+    pub(super) fn clean_up(self: &Arc<Self>, aftermath: Aftermath) {
+        for subscription in aftermath.behind {
+            self.start_pump(subscription);
+        }
+        for key in aftermath.gone {
+            self.unsubscribe(key);
+        }
+        for gone in aftermath.evicted.iter().filter(|gone| gone.was_last) {
+            self.channels.vacate(&gone.logged.route, &self.log);
+        }
+        if self.is_read.load(Ordering::Acquire) {
+            self.appended.notify_waiters();
+        }
+    }
+
+    /// Settles deliveries of a subscription.
+    pub(super) fn settle(&self, key: SubscriptionKey, tokens: &[Token], _outcome: Outcome) {
+        let subscription = self.subscriptions.lock().get(&key).cloned();
+        if let Some(subscription) = subscription {
+            subscription.settle(tokens);
+        }
+    }
+
+    /// Ends every task and waits for them.
+    pub(super) async fn close(&self) {
+        self.closing.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn volatile(&self, publish: Publish) -> Logged {
+        let number = self.volatile.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = publish.message_id.map_or(MessageId::Volatile(number), MessageId::Given);
+        Logged { route: publish.route, id, position: None, message: publish.message, dedupe: None }
+    }
+}
+
+impl Log {
+    /// The offset that the newest message got.
+    pub(super) fn newest(&self) -> u64 {
+        self.next - 1
+    }
+
+    /// From where on the ring must keep everything.
+    pub(super) fn hold(&self) -> u64 {
+        if self.holds.is_empty() {
+            return u64::MAX;
+        }
+        self.holds.values().copied().min().unwrap_or(u64::MAX)
+    }
+
+    /// Finds out anew which patterns cover the channel, if any have changed.
+    fn refresh(&self, channel: &mut ChannelState, route: &str) {
+        if channel.patterns_seen != self.patterns_version {
+            channel.patterns = self.patterns.matches(route);
+            channel.patterns_seen = self.patterns_version;
+        }
+    }
+}
+
+fn logged(publish: Publish, position: Position) -> Logged {
+    Logged {
+        route: publish.route,
+        id: publish.message_id.map_or(MessageId::Position(position), MessageId::Given),
+        position: Some(position),
+        message: publish.message,
+        dedupe: publish.dedupe,
+    }
+}
+
+fn fan_out(
+    members: &[Member],
+    logged: &Arc<Logged>,
+    offset: Option<u64>,
+    aftermath: &mut Aftermath,
+) {
+    for member in members {
+        match member.deliver(logged, offset) {
+            Turn::Done => {}
+            Turn::Behind => aftermath.behind.extend(member.watched().cloned()),
+            Turn::Gone => aftermath.gone.push(member.key),
+        }
+    }
+}
+
+/// The wall clock, for records; never for an order.
+pub(super) fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}

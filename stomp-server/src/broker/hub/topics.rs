@@ -1,0 +1,227 @@
+//! Making and ending topic subscriptions.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use super::{Hub, Log};
+use crate::{
+    broker::{
+        BrokerError, Position, Reply, StartFrom, SubscribeRequest, Subscribed, SubscriptionKey,
+        channel::ChannelState,
+        replay,
+        subscription::{Member, Subscription},
+    },
+    problem::Code,
+    session::Outbound,
+};
+
+/// Where a subscription begins.
+enum Start {
+    /// With what comes next.
+    Live,
+    /// Behind this offset; all of it is in the ring.
+    Behind(u64),
+    /// What was asked for is not kept.
+    NotKept,
+}
+
+impl Hub {
+    /// Makes a topic subscription.
+    pub(in crate::broker) fn subscribe(
+        self: &Arc<Self>,
+        request: SubscribeRequest,
+        outbound: Outbound,
+    ) -> Reply<Subscribed> {
+        Reply::now(self.try_subscribe(request, outbound))
+    }
+
+    fn try_subscribe(
+        self: &Arc<Self>,
+        request: SubscribeRequest,
+        outbound: Outbound,
+    ) -> Result<Subscribed, BrokerError> {
+        let is_pattern = self.words.is_pattern(&request.route);
+        if is_pattern {
+            self.words.check(&request.route)?;
+            if !matches!(request.from, None | Some(StartFrom::Next)) {
+                return Err(BrokerError::refused(
+                    Code::Invalid,
+                    "A subscription with wildcards can only start from:next.",
+                ));
+            }
+        }
+        let subscription = Arc::new(Subscription::new(request, outbound));
+        self.register(&subscription)?;
+        Ok(if is_pattern { self.join_by_pattern(&subscription) } else { self.join(&subscription) })
+    }
+
+    fn register(&self, subscription: &Arc<Subscription>) -> Result<(), BrokerError> {
+        let mut subscriptions = self.subscriptions.lock();
+        self.check_open()?;
+        let key = subscription.request.key;
+        if subscriptions.contains_key(&key) {
+            return Err(BrokerError::refused(Code::Conflict, "This subscription exists already."));
+        }
+        subscriptions.insert(key, subscription.clone());
+        Ok(())
+    }
+
+    fn join(self: &Arc<Self>, subscription: &Arc<Subscription>) -> Subscribed {
+        let request = &subscription.request;
+        let channel = self.channels.open(&request.route, &self.log);
+        let mut state = channel.lock();
+        let log = self.log.lock();
+        let start = self.start(&log, &state, request.from);
+        let mut place = log.newest();
+        let mut is_live = true;
+        if let Start::Behind(after) = start {
+            place = after;
+            subscription.catch_up(after);
+            is_live = subscription.turn_live(log.ring.newest(state.slot).unwrap_or(0));
+        }
+        drop(log);
+        if subscription.has_ended() {
+            // It was unsubscribed meanwhile, and nobody will do it again.
+        } else if is_live {
+            state.members.push(Member::live(subscription));
+        } else {
+            state.members.push(Member::tracked(subscription));
+            self.start_pump(subscription.clone());
+        }
+        let recovered = request.from.map(|_| !matches!(start, Start::NotKept));
+        Subscribed { position: Some(self.position(place)), recovered }
+    }
+
+    fn join_by_pattern(&self, subscription: &Arc<Subscription>) -> Subscribed {
+        let request = &subscription.request;
+        let mut log = self.log.lock();
+        log.patterns.insert(&request.route, request.key, Member::live(subscription));
+        log.patterns_version += 1;
+        self.has_patterns.store(true, Ordering::Release);
+        let position = Some(self.position(log.newest()));
+        Subscribed { position, recovered: request.from.map(|_| true) }
+    }
+
+    fn start(&self, log: &Log, state: &ChannelState, from: Option<StartFrom>) -> Start {
+        let (ring, slot) = (&log.ring, state.slot);
+        match from {
+            None | Some(StartFrom::Next) => Start::Live,
+            Some(StartFrom::First) if ring.len(slot) <= self.config.replay_records => {
+                ring.before_last(slot, usize::MAX).map_or(Start::Live, Start::Behind)
+            }
+            Some(StartFrom::First) => Start::NotKept,
+            Some(StartFrom::Last(count)) => {
+                ring.before_last(slot, count as usize).map_or(Start::Live, Start::Behind)
+            }
+            Some(StartFrom::After(place)) => {
+                let is_of_this_log = place.epoch == self.epoch && place.offset < log.next;
+                if is_of_this_log && ring.covers(slot, place.offset) {
+                    Start::Behind(place.offset)
+                } else {
+                    Start::NotKept
+                }
+            }
+        }
+    }
+
+    /// Turns a subscription live if it has caught up.
+    pub(in crate::broker) fn turn_live(&self, subscription: &Arc<Subscription>) -> bool {
+        let route = &subscription.request.route;
+        if self.words.is_pattern(route) {
+            let log = self.log.lock();
+            return subscription.turn_live(log.newest());
+        }
+        let channel = self.channels.open(route, &self.log);
+        let mut state = channel.lock();
+        let log = self.log.lock();
+        let is_live = subscription.turn_live(log.ring.newest(state.slot).unwrap_or(0));
+        drop(log);
+        if is_live && !subscription.has_ended() {
+            state.put(Member::live(subscription));
+        }
+        is_live
+    }
+
+    /// Ends a subscription; nothing is offered to it once this has returned.
+    pub(in crate::broker) fn unsubscribe(&self, key: SubscriptionKey) {
+        let Some(subscription) = self.subscriptions.lock().remove(&key) else { return };
+        let route = &subscription.request.route;
+        subscription.end();
+        if self.words.is_pattern(route) {
+            let mut log = self.log.lock();
+            log.patterns.remove(route, key);
+            log.patterns_version += 1;
+            self.has_patterns.store(!log.patterns.is_empty(), Ordering::Release);
+            return;
+        }
+        if let Some(channel) = self.channels.find(route) {
+            let mut state = channel.lock();
+            state.members.retain(|member| member.key != key);
+            let is_empty = state.members.is_empty();
+            drop(state);
+            drop(channel);
+            if is_empty {
+                self.channels.vacate(route, &self.log);
+            }
+        }
+    }
+
+    /// Where what is left of a destination begins, when a place has left the ring.
+    pub(in crate::broker) fn oldest_place(&self, subscription: &Subscription) -> u64 {
+        let route = &subscription.request.route;
+        if self.words.is_pattern(route) {
+            return self.log.lock().ring.evicted();
+        }
+        let channel = self.channels.open(route, &self.log);
+        let state = channel.lock();
+        let log = self.log.lock();
+        log.ring.evicted_of(state.slot)
+    }
+
+    /// Lets a task of this broker bring the subscription up to the present.
+    pub(in crate::broker) fn start_pump(self: &Arc<Self>, subscription: Arc<Subscription>) {
+        self.tasks.spawn(replay::pump(self.clone(), subscription));
+    }
+
+    /// Some messages behind `after` for a subscription, and how far the search went; `None`
+    /// where the ring no longer reaches back so far.
+    pub(in crate::broker) fn recent(
+        &self,
+        subscription: &Subscription,
+        after: u64,
+        max: usize,
+    ) -> Option<replay::Stride> {
+        let route = &subscription.request.route;
+        if self.words.is_pattern(route) {
+            return self.recent_by_pattern(route, after, max);
+        }
+        let channel = self.channels.open(route, &self.log);
+        let state = channel.lock();
+        let log = self.log.lock();
+        if !log.ring.covers(state.slot, after) {
+            return None;
+        }
+        let messages = log.ring.read(state.slot, after, max);
+        let scanned = messages.last().map_or(after, |(offset, _)| *offset);
+        Some(replay::Stride { messages, scanned })
+    }
+
+    fn recent_by_pattern(&self, pattern: &str, after: u64, max: usize) -> Option<replay::Stride> {
+        let log = self.log.lock();
+        if log.ring.evicted() > after {
+            return None;
+        }
+        let mut scanned = after;
+        let mut messages = Vec::new();
+        for kept in log.ring.read_all(after, max) {
+            scanned = kept.offset;
+            if self.words.covers(pattern, &kept.logged.route) {
+                messages.push((kept.offset, kept.logged.clone()));
+            }
+        }
+        Some(replay::Stride { messages, scanned })
+    }
+
+    pub(in crate::broker) fn position(&self, offset: u64) -> Position {
+        Position { epoch: self.epoch, offset }
+    }
+}

@@ -1,0 +1,130 @@
+//! The broker in memory: what it has accepted ends with the process.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::{
+    Accepted, Broker, BrokerConfig, BrokerError, Capabilities, Class, Durability, Epoch, LogInfo,
+    LogReader, Outcome, Place, Publish, Reply, SubscribeRequest, Subscribed, SubscriptionKey,
+    Token,
+    dedupe::Dedupe,
+    hub::{Hub, now_ms, only_start},
+};
+use crate::{
+    problem::{Code, Problem},
+    session::Outbound,
+};
+
+/// Topics in one process. A publication is accepted, and on its way to everybody who
+/// listens, before [`publish`](Broker::publish) returns.
+///
+/// What a replay can reach is what the tail ring holds. A worker that does not take over what
+/// it reads holds the ring back; at twice its bound, publications have to wait.
+#[derive(Debug)]
+pub struct MemoryBroker {
+    hub: Arc<Hub>,
+    dedupe: Mutex<Dedupe>,
+}
+
+impl MemoryBroker {
+    /// An empty broker.
+    pub fn new(config: BrokerConfig) -> Self {
+        let dedupe = Mutex::new(Dedupe::new(config.dedupe_window, config.dedupe_ids));
+        Self { hub: Arc::new(Hub::new(config, Epoch::random(), 1)), dedupe }
+    }
+
+    fn accept(&self, publish: Publish) -> Result<Accepted, BrokerError> {
+        self.hub.check_open()?;
+        if self.hub.is_overfull() {
+            let problem = Problem::new(Code::Unavailable, "The log is full of unread messages.");
+            return Err(problem.into());
+        }
+        if publish.class == Class::Volatile {
+            self.hub.broadcast(publish);
+            return Ok(Accepted { position: None, duplicate: false });
+        }
+        Ok(self.append(publish))
+    }
+
+    fn append(&self, publish: Publish) -> Accepted {
+        let channel = self.hub.channel(&publish);
+        let mut state = channel.lock();
+        let print = publish.dedupe.as_ref().map(|key| {
+            let print = self.dedupe.lock().print(&publish.route, key);
+            (print, Instant::now())
+        });
+        if let Some((print, now)) = print
+            && let Some(first) = self.dedupe.lock().first(print, now)
+        {
+            return Accepted { position: Some(self.hub.position(first)), duplicate: true };
+        }
+        let (position, aftermath) = self.hub.append(&mut state, publish, None, now_ms());
+        if let Some((print, now)) = print {
+            self.dedupe.lock().remember(print, position.offset, now);
+        }
+        drop(state);
+        drop(channel);
+        self.hub.clean_up(aftermath);
+        Accepted { position: Some(position), duplicate: false }
+    }
+}
+
+impl Default for MemoryBroker {
+    fn default() -> Self {
+        Self::new(BrokerConfig::default())
+    }
+}
+
+#[async_trait]
+impl Broker for MemoryBroker {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            durability: Durability::Memory,
+            queues: false,
+            priority: false,
+            durable_subscriptions: false,
+        }
+    }
+
+    fn publish(&self, publish: Publish) -> Reply<Accepted> {
+        Reply::now(self.accept(publish))
+    }
+
+    fn has_room(&self) -> bool {
+        !self.hub.is_overfull()
+    }
+
+    async fn room(&self) {
+        self.hub.until_released().await;
+    }
+
+    fn subscribe(&self, request: SubscribeRequest, outbound: Outbound) -> Reply<Subscribed> {
+        self.hub.subscribe(request, outbound)
+    }
+
+    fn unsubscribe(&self, key: SubscriptionKey, _place: Place) -> Reply<()> {
+        self.hub.unsubscribe(key);
+        Reply::now(Ok(()))
+    }
+
+    fn settle(&self, key: SubscriptionKey, tokens: &[Token], outcome: Outcome) -> Reply<()> {
+        self.hub.settle(key, tokens, outcome);
+        Reply::now(Ok(()))
+    }
+
+    async fn log(&self) -> Result<LogInfo, BrokerError> {
+        self.hub.check_open()?;
+        Ok(LogInfo { epoch: self.hub.epoch, heads: vec![self.hub.log.lock().next] })
+    }
+
+    async fn read_log(&self, starts: &[u64]) -> Result<Box<dyn LogReader>, BrokerError> {
+        Ok(Box::new(self.hub.reader(only_start(starts)?)?))
+    }
+
+    async fn close(&self) {
+        self.hub.close().await;
+    }
+}

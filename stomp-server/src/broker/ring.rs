@@ -1,0 +1,261 @@
+//! The tail of the log: the newest messages, in memory, found by destination.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use smallvec::SmallVec;
+
+use super::Logged;
+
+/// The newest kept messages of all destinations, up to a number of bytes.
+#[derive(Debug)]
+pub(super) struct Ring {
+    bound: usize,
+    bytes: usize,
+    order: VecDeque<Kept>,
+    slots: Vec<Slot>,
+    free: Vec<SlotId>,
+    /// The offset of the newest message that was given up, of any destination.
+    evicted: u64,
+}
+
+/// A message in its place.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub(super) offset: u64,
+    pub(super) at_ms: u64,
+    pub(super) logged: Arc<Logged>,
+    slot: SlotId,
+}
+
+/// Where a destination's messages are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SlotId(usize);
+
+#[derive(Debug, Default)]
+struct Slot {
+    kept: VecDeque<(u64, Arc<Logged>)>,
+    /// Up to here this destination may have had messages that are no longer in the ring.
+    evicted: u64,
+}
+
+/// What was given up for a newer message, to be dropped where no lock is held.
+pub(super) type Evicted = SmallVec<[Gone; 2]>;
+
+/// A message that was given up.
+#[derive(Debug)]
+pub(super) struct Gone {
+    pub(super) logged: Arc<Logged>,
+    /// It was the last one of its destination.
+    pub(super) was_last: bool,
+}
+
+/// What a message weighs beside its own octets: its places in the ring and the shared parts.
+const OVERHEAD: usize = 256;
+
+impl Ring {
+    pub(super) fn new(bound: usize) -> Self {
+        Self {
+            bound,
+            bytes: 0,
+            order: VecDeque::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            evicted: 0,
+        }
+    }
+
+    /// What a log has behind it that was never in this ring (a journal, at its start).
+    pub(super) fn starting_behind(mut self, offset: u64) -> Self {
+        self.evicted = offset;
+        self
+    }
+
+    /// A place for one more destination.
+    pub(super) fn open_slot(&mut self) -> SlotId {
+        let slot = Slot { kept: VecDeque::new(), evicted: self.evicted };
+        if let Some(id) = self.free.pop() {
+            self.slots[id.0] = slot;
+            return id;
+        }
+        self.slots.push(slot);
+        SlotId(self.slots.len() - 1)
+    }
+
+    /// Gives the place of an empty destination to another one.
+    pub(super) fn close_slot(&mut self, id: SlotId) {
+        self.slots[id.0] = Slot::default();
+        self.free.push(id);
+    }
+
+    /// Adds the newest message and gives up the oldest ones beyond the bound, but never one at
+    /// or behind `hold`, which somebody still has to read.
+    pub(super) fn push(
+        &mut self,
+        slot: SlotId,
+        offset: u64,
+        at_ms: u64,
+        logged: &Arc<Logged>,
+        hold: u64,
+    ) -> Evicted {
+        self.bytes += weight(logged);
+        self.order.push_back(Kept { offset, at_ms, logged: logged.clone(), slot });
+        self.slots[slot.0].kept.push_back((offset, logged.clone()));
+        self.shrink(hold)
+    }
+
+    /// Gives up what is beyond the bound and below `hold`.
+    pub(super) fn shrink(&mut self, hold: u64) -> Evicted {
+        let mut gone = Evicted::new();
+        while self.bytes > self.bound
+            && let Some(oldest) = self.order.front()
+            && oldest.offset < hold
+        {
+            gone.extend(self.pop());
+        }
+        gone
+    }
+
+    fn pop(&mut self) -> Option<Gone> {
+        let kept = self.order.pop_front()?;
+        self.bytes -= weight(&kept.logged);
+        self.evicted = kept.offset;
+        let slot = &mut self.slots[kept.slot.0];
+        slot.kept.pop_front();
+        slot.evicted = kept.offset;
+        let was_last = slot.kept.is_empty();
+        if was_last {
+            slot.kept = VecDeque::new();
+        }
+        Some(Gone { logged: kept.logged, was_last })
+    }
+
+    /// Whether more is held than the bound allows because somebody has yet to read it.
+    pub(super) fn is_overfull(&self) -> bool {
+        self.bytes > self.bound.saturating_mul(2)
+    }
+
+    /// The offset of the newest message that was given up.
+    pub(super) fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// Up to where messages of this destination may have been given up.
+    pub(super) fn evicted_of(&self, slot: SlotId) -> u64 {
+        self.slots[slot.0].evicted
+    }
+
+    /// Whether everything of this destination behind `after` is here.
+    pub(super) fn covers(&self, slot: SlotId, after: u64) -> bool {
+        self.slots[slot.0].evicted <= after
+    }
+
+    /// The offset of the destination's newest message.
+    pub(super) fn newest(&self, slot: SlotId) -> Option<u64> {
+        self.slots[slot.0].kept.back().map(|(offset, _)| *offset)
+    }
+
+    /// How many messages of the destination are here.
+    pub(super) fn len(&self, slot: SlotId) -> usize {
+        self.slots[slot.0].kept.len()
+    }
+
+    /// The offset just before the last `count` messages of the destination that are here.
+    pub(super) fn before_last(&self, slot: SlotId, count: usize) -> Option<u64> {
+        let kept = &self.slots[slot.0].kept;
+        let at = kept.len().saturating_sub(count);
+        kept.get(at).map(|(offset, _)| offset.saturating_sub(1))
+    }
+
+    /// At most `max` messages of the destination behind `after`, in order.
+    pub(super) fn read(&self, slot: SlotId, after: u64, max: usize) -> Vec<(u64, Arc<Logged>)> {
+        let kept = &self.slots[slot.0].kept;
+        let from = kept.partition_point(|(offset, _)| *offset <= after);
+        kept.range(from..).take(max).cloned().collect()
+    }
+
+    /// At most `max` messages of all destinations behind `after`, in order.
+    pub(super) fn read_all(&self, after: u64, max: usize) -> impl Iterator<Item = &Kept> {
+        let from = self.order.partition_point(|kept| kept.offset <= after);
+        self.order.range(from..).take(max)
+    }
+}
+
+fn weight(logged: &Logged) -> usize {
+    logged.message.size() + logged.route.len() + OVERHEAD
+}
+
+#[cfg(test)]
+mod tests {
+    use stomp_core::SharedMessage;
+
+    use super::*;
+    use crate::broker::MessageId;
+
+    fn logged(route: &str) -> Arc<Logged> {
+        let body = vec![b'x'; 1000 - OVERHEAD - 2 * route.len()];
+        Arc::new(Logged {
+            route: route.into(),
+            id: MessageId::Volatile(0),
+            position: None,
+            message: SharedMessage::new(route, [("", ""); 0], body),
+            dedupe: None,
+        })
+    }
+
+    fn offsets(read: Vec<(u64, Arc<Logged>)>) -> Vec<u64> {
+        read.into_iter().map(|(offset, _)| offset).collect()
+    }
+
+    /// Offsets 1 to 6 alternate between two destinations; there is room for four.
+    fn ring() -> (Ring, SlotId, SlotId) {
+        let mut ring = Ring::new(4000);
+        let (a, b) = (ring.open_slot(), ring.open_slot());
+        for offset in 1..=6 {
+            let (slot, route) = if offset % 2 == 1 { (a, "/topic/a") } else { (b, "/topic/b") };
+            drop(ring.push(slot, offset, 0, &logged(route), u64::MAX));
+        }
+        (ring, a, b)
+    }
+
+    #[test]
+    fn the_oldest_go_first_and_their_destination_knows() {
+        let (ring, a, b) = ring();
+        assert_eq!(offsets(ring.read(a, 0, 10)), [3, 5]);
+        assert_eq!(offsets(ring.read(b, 4, 10)), [6]);
+        assert_eq!(ring.evicted(), 2);
+        assert!(ring.covers(a, 1) && !ring.covers(a, 0));
+        assert!(ring.covers(b, 2) && !ring.covers(b, 1));
+    }
+
+    #[test]
+    fn the_last_few_are_found_from_the_end() {
+        let (ring, a, _) = ring();
+        assert_eq!(ring.before_last(a, 1), Some(4));
+        assert_eq!(ring.before_last(a, 9), Some(2));
+        assert_eq!(ring.newest(a), Some(5));
+        assert_eq!(ring.len(a), 2);
+    }
+
+    #[test]
+    fn nothing_goes_that_somebody_has_to_read() {
+        let mut ring = Ring::new(1000);
+        let slot = ring.open_slot();
+        for offset in 1..=4 {
+            drop(ring.push(slot, offset, 0, &logged("/topic/a"), 2));
+        }
+        assert_eq!(offsets(ring.read(slot, 0, 10)), [2, 3, 4]);
+        assert!(ring.is_overfull());
+        assert_eq!(ring.shrink(u64::MAX).len(), 2);
+        assert_eq!(ring.read_all(0, 10).map(|kept| kept.offset).collect::<Vec<_>>(), [4]);
+    }
+
+    #[test]
+    fn a_new_destination_is_not_known_to_be_whole() {
+        let (mut ring, ..) = ring();
+        let late = ring.open_slot();
+        assert!(!ring.covers(late, 1));
+        assert!(ring.covers(late, 2));
+        ring.close_slot(late);
+        assert_eq!(ring.open_slot(), late);
+    }
+}
