@@ -49,12 +49,14 @@ fn compare(stream: &[u8], version: Version) -> (usize, End) {
     (found.0.len(), found.1)
 }
 
-/// Whether the last frame cannot become whole, however it goes on: the reference refuses it or
-/// still waits.
+/// Whether the last frame cannot become whole, however it goes on: the reference refuses it once
+/// it has what it waits for, which may be as many octets as the longest content-length.
 fn is_beyond_mending(stream: &[u8], version: Version) -> bool {
     let ends: [&[u8]; 6] = [b"\n\n\0", b":\n\n\0", b"n:\n\n\0", b"c:\n\n\0", b"\0", b"x\0"];
-    let endings = ends.map(|end| reference::parse(&[stream, end].concat(), version).1);
-    endings.contains(&End::Fault) && !endings.contains(&End::Whole)
+    let after = |end: &[u8]| reference::parse(&[stream, end].concat(), version).1;
+    let endings = ends.map(after);
+    let refused = || endings.contains(&End::Fault) || after(&[b'x'; 5 << 20]) == End::Fault;
+    !endings.contains(&End::Whole) && refused()
 }
 
 fn decode(stream: &[u8], version: Version) -> (Vec<Plain>, End) {
