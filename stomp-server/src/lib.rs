@@ -8,6 +8,8 @@ pub mod problem;
 pub mod router;
 mod server;
 pub mod session;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod transport;
 
 pub use server::{Server, ServerBuilder};

@@ -20,7 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::{AllowAll, AnyLogin, Authenticate, Authorize},
-    broker::{Broker, ConnectionId},
+    broker::{Broker, ConnectionId, MemoryBroker},
     problem::{Code, Problem},
     router::{Handler, NoHandlers},
     session::{self, Peer, SessionLimits, Surroundings},
@@ -138,6 +138,11 @@ impl Server {
     /// Resolves when the server starts to go away.
     pub fn stopping(&self) -> impl Future<Output = ()> + Send + 'static {
         self.shared.stop.clone().cancelled_owned()
+    }
+
+    /// Whether the server is going away.
+    pub fn is_stopping(&self) -> bool {
+        self.shared.stop.is_cancelled()
     }
 
     /// Stops accepting, answers what was received, tells every client to come back elsewhere,
@@ -275,7 +280,7 @@ impl ServerBuilder {
 
     /// The server. It serves nothing until a listener or a stream is given to it.
     pub fn build(self) -> Server {
-        let broker = self.broker.expect("MemoryBroker soon");
+        let broker = self.broker.unwrap_or_else(|| Arc::new(MemoryBroker::default()));
         let around = Arc::new(Surroundings {
             limits: self.limits,
             capabilities: broker.capabilities(),

@@ -147,8 +147,8 @@ impl<T: Transport> Driver<T> {
     async fn live(&mut self) -> Close {
         loop {
             let more = self.take_frames();
-            self.deliver();
             self.settle();
+            self.deliver();
             if let Some(close) = self.close {
                 return close;
             }

@@ -10,6 +10,8 @@ mod encode;
 mod heartbeat;
 mod limits;
 mod machine;
+#[cfg(test)]
+mod machine_tests;
 mod outbound;
 mod receipts;
 mod replies;

@@ -1,0 +1,5 @@
+//! What tests need, here and in crates that bring a broker of their own.
+
+mod conversation;
+
+pub use self::conversation::Talk;
