@@ -1,11 +1,15 @@
 /** The page's own ChatClient in Node, without a browser: that it needs no DOM, and what it does when things go wrong. */
 import assert from 'node:assert/strict';
+import { webcrypto } from 'node:crypto';
 import WebSocket from 'ws';
 import { ChatClient } from '../../chat-app/web/chat-client.js';
 import { Outbox } from '../../chat-app/web/outbox.js';
 import { Timeline } from '../../chat-app/web/timeline.js';
 import { until } from './lib/checks.mjs';
 import { startChat, temporaryFolder } from './lib/servers.mjs';
+
+// A browser has it, and so does Node from 19 on; Debian's is older.
+globalThis.crypto ??= webcrypto;
 
 const message = (n, more = {}) => ({ id: `m${n}`, room: 'r', sender: 's', text: `text ${n}`, position: at(n), created_at: '2026-01-01T00:00:00.000Z', ...more });
 const at = (n) => `0000000a-${n.toString(16).padStart(16, '0')}`;
