@@ -62,6 +62,8 @@ export class ChatClient {
   connection = 'signed-out';
   /** @type {Map<string, Room>} */
   rooms = new Map();
+  /** @type {Map<string, string>} what people are called, by their ids; rooms and messages name ids only */
+  names = new Map();
   /** The room list is loaded. */
   ready = false;
   rest;
@@ -73,6 +75,8 @@ export class ChatClient {
   #stomp;
   /** @type {Map<string, OpenRoom>} */
   #open = new Map();
+  /** @type {Set<string>} rooms whose members' names were asked for */
+  #named = new Set();
   /** @type {Map<string, string>} what we told the server we have read, to say it again */
   #read = new Map();
   /** @type {Map<string, {resolve: (headers: Record<string, string>) => void, reject: (reason: Error) => void}>} */
@@ -147,6 +151,35 @@ export class ChatClient {
   /** Tries at once instead of waiting for the next attempt; for when the network is known to be back. */
   reconnect() {
     this.#next?.();
+  }
+
+  // ---- people ----
+
+  /** @param {string} user an id @returns {string} the name, or the id while the name is not known */
+  nameOf(user) {
+    return this.names.get(user) ?? user;
+  }
+
+  /** @param {string} query @returns {Promise<User[]>} others whose name matches */
+  async findPeople(query) {
+    const { users } = await this.rest.users(query);
+    for (const { id, name } of users) this.names.set(id, name);
+    return users.filter(({ id }) => id !== this.me?.id);
+  }
+
+  /** @param {string} room @returns {Promise<import('./types.js').Member[]>} */
+  async members(room) {
+    const { members } = await this.rest.members(room);
+    for (const { user, name } of members) if (name) this.names.set(user, name);
+    this.#emit('rooms', undefined);
+    return members;
+  }
+
+  /** Asks for names once a room, and only where one is missing. @param {Room | undefined} room */
+  async #learnNames(room) {
+    if (!room?.role || this.#named.has(room.id) || room.members?.every((user) => this.names.has(user))) return;
+    this.#named.add(room.id);
+    await this.members(room.id).catch(() => this.#named.delete(room.id));
   }
 
   // ---- rooms ----
@@ -261,6 +294,7 @@ export class ChatClient {
   #begin(token, user) {
     this.rest.token = token;
     this.me = user;
+    this.names.set(user.id, user.name);
     this.outbox.open(user.id);
     this.#attempts = 0;
     this.#connect();
@@ -278,6 +312,7 @@ export class ChatClient {
     this.rooms.clear();
     this.#open.clear();
     this.#read.clear();
+    this.#named.clear();
     this.#setConnection('signed-out');
     this.#emit('signedOut', reason);
   }
@@ -320,6 +355,8 @@ export class ChatClient {
       this.rooms = new Map(rooms.map((room) => [room.id, room]));
       this.ready = true;
       this.#emit('rooms', undefined);
+      // A direct chat is called after the other one, whose name the list does not tell.
+      for (const room of rooms) if (room.kind === 'direct') await this.#learnNames(room);
     } catch (error) {
       if (error instanceof Problem && error.status === 401) this.#end(error.code);
       else stomp.forceDisconnect();
@@ -438,6 +475,7 @@ export class ChatClient {
       if (!current()) return;
       open.problem = undefined;
       open.following = true;
+      void this.#learnNames(this.rooms.get(open.id));
       const held = open.held ?? [];
       open.held = undefined;
       for (const [event, position] of held) this.#onRoomEvent(open, event, position);
@@ -514,7 +552,10 @@ export class ChatClient {
 
   /** @param {Room} room @returns {Room} */
   #keep(room) {
+    const before = this.rooms.get(room.id);
     this.rooms.set(room.id, room);
+    if (before?.member_count !== room.member_count) this.#named.delete(room.id);
+    if (room.kind === 'direct' || this.#open.get(room.id)?.following) void this.#learnNames(room);
     this.#emit('rooms', undefined);
     return room;
   }

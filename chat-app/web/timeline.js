@@ -63,7 +63,7 @@ export class Timeline {
         return event.id ? this.#change(event.id, { deleted: true, text: undefined, content: undefined }) : false;
       case 'read':
         for (const { user, position: read } of event.markers ?? []) {
-          if (read > (this.readBy.get(user) ?? '')) this.readBy.set(user, read);
+          if (read !== undefined && read > (this.readBy.get(user) ?? '')) this.readBy.set(user, read);
         }
         return true;
       default:

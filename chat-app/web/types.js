@@ -27,7 +27,7 @@
  * @property {string} [name]
  * @property {string} [role]
  * @property {number} [member_count]
- * @property {Member[]} [members]
+ * @property {string[]} [members]    user ids, in rooms of up to 100
  * @property {number} [last_ordinal]
  * @property {number} [read_ordinal]
  * @property {number} [unread]
@@ -43,7 +43,7 @@
  * @property {Message} [message]
  * @property {string} [id]
  * @property {string} [by]
- * @property {{user: string, position: string}[]} [markers]
+ * @property {{user: string, position?: string}[]} [markers]
  *
  * @typedef {{type: string, room: string | Room, position?: string, last_message?: Message}} RoomsEvent
  */

@@ -70,8 +70,8 @@ export function browseDialog(app) {
       });
       return h('li', {},
         h('button', { type: 'button', 'data-room': room.id, onclick: go },
-          avatar(room.id, titleOf(room, app.chat.me?.id)),
-          h('span', { class: 'grow ellipsis' }, titleOf(room, app.chat.me?.id)),
+          avatar(room.id, titleOf(app.chat, room)),
+          h('span', { class: 'grow ellipsis' }, titleOf(app.chat, room)),
           room.member_count !== undefined && h('span', { class: 'quiet' }, members(room.member_count)),
           h('span', { class: 'pill' }, known ? t('open') : t('join'))));
     }, t('noRooms')),
@@ -87,7 +87,7 @@ export function membersDialog(app, id) {
   if (!room) return;
 
   async function load() {
-    const { members: all } = await app.chat.rest.members(id);
+    const all = await app.chat.members(id);
     fill(list, ...all.map((member) =>
       h('li', {}, avatar(member.user, member.name ?? member.user),
         h('span', { class: 'grow ellipsis' }, member.name ?? member.user, member.user === app.chat.me?.id && ` (${t('you')})`),
@@ -149,8 +149,7 @@ async function attempt(problem, action) {
 
 /** @param {App} app @param {(user: User) => void} onpick */
 function peoplePicker(app, onpick) {
-  const others = async (/** @type {string} */ query) => (await app.chat.rest.users(query)).users.filter((user) => user.id !== app.chat.me?.id);
-  return searcher(t('searchPeople'), false, others, (user) =>
+  return searcher(t('searchPeople'), false, (query) => app.chat.findPeople(query), (user) =>
     h('li', {},
       h('button', { type: 'button', 'data-user': user.id, onclick: () => onpick(user) },
         avatar(user.id, user.name),

@@ -1,7 +1,6 @@
 import { t } from '../strings.js';
 import { avatar, h, icon, iconButton } from './dom.js';
 import { clock, dayName, sameDay, withLinks } from './format.js';
-import { nameOf } from './names.js';
 
 /**
  * @typedef {import('../types.js').Message} Message
@@ -97,7 +96,7 @@ export function messageList(app, open, unread) {
       before = separators(all, before, message, message.id === firstUnread);
       const own = message.sender === chat.me?.id;
       const together = goesWith(before, message);
-      const name = nameOf(room, message.sender);
+      const name = chat.nameOf(message.sender);
       const read = own && readByAll(message, room);
       all.push({
         key: message.id,
@@ -142,9 +141,9 @@ export function messageList(app, open, unread) {
 
   /** @param {Message} message @param {import('../types.js').Room} [room] */
   function readByAll(message, room) {
-    const others = (room?.members ?? []).filter((member) => member.user !== chat.me?.id);
+    const others = (room?.members ?? []).filter((user) => user !== chat.me?.id);
     const { position } = message;
-    return position !== undefined && others.length > 0 && others.every((member) => (open.timeline.readBy.get(member.user) ?? '') >= position);
+    return position !== undefined && others.length > 0 && others.every((user) => (open.timeline.readBy.get(user) ?? '') >= position);
   }
 
   /** @param {Item[]} wanted */

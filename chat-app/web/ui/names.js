@@ -1,27 +1,27 @@
 import { t } from '../strings.js';
 
-/** @typedef {import('../types.js').Room} Room @typedef {import('../types.js').Member} Member */
+/** @typedef {import('../chat-client.js').ChatClient} ChatClient @typedef {import('../types.js').Room} Room */
 
-/** @param {Room | undefined} room @param {string} user the name to show for a user id */
-export function nameOf(room, user) {
-  return room?.members?.find((member) => member.user === user)?.name ?? user;
-}
-
-/** A direct chat is called after the other one. @param {Room} room @param {string | undefined} me */
-export function titleOf(room, me) {
+/** A direct chat is called after the other one. @param {ChatClient} chat @param {Room} room */
+export function titleOf(chat, room) {
   if (room.kind === 'group') return room.name || t('room');
-  const other = room.members?.find((member) => member.user !== me) ?? room.members?.[0];
-  return other?.name ?? other?.user ?? room.name ?? t('direct');
+  const other = otherIn(chat, room);
+  return other ? chat.nameOf(other) : room.name || t('direct');
 }
 
-/** What the mark of a room takes its colour from. @param {Room} room @param {string | undefined} me */
-export function markOf(room, me) {
-  return room.kind === 'group' ? room.id : (room.members?.find((member) => member.user !== me)?.user ?? room.id);
+/** What the mark of a room takes its colour from. @param {ChatClient} chat @param {Room} room */
+export function markOf(chat, room) {
+  return (room.kind === 'direct' && otherIn(chat, room)) || room.id;
 }
 
-/** @param {Member} member */
+/** @param {import('../types.js').Member} member */
 export function roleOf(member) {
   if (member.role === 'owner') return t('owner');
   if (member.role === 'admin') return t('admin');
   return '';
+}
+
+/** A chat with oneself has no other. @param {ChatClient} chat @param {Room} room */
+function otherIn(chat, room) {
+  return room.members?.find((user) => user !== chat.me?.id) ?? room.members?.[0];
 }

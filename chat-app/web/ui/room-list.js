@@ -2,7 +2,7 @@ import { t } from '../strings.js';
 import { avatar, fill, h, icon, iconButton } from './dom.js';
 import { browseDialog, newChatDialog, newGroupDialog } from './dialogs.js';
 import { when } from './format.js';
-import { markOf, nameOf, titleOf } from './names.js';
+import { markOf, titleOf } from './names.js';
 
 /**
  * The left column: who one is, the menus, and the chats with their newest message.
@@ -44,13 +44,13 @@ export function roomListView(app) {
 
   /** @param {import('../types.js').Room} room */
   function row(room) {
-    const title = titleOf(room, chat.me?.id);
+    const title = titleOf(chat, room);
     const last = room.last_message;
     const current = app.current === room.id;
     const unread = current && app.reading() ? 0 : (room.unread ?? 0);
     return h('li', {},
       h('button', { type: 'button', 'data-room': room.id, 'aria-current': current ? 'true' : undefined, onclick: () => app.show(room.id) },
-        avatar(markOf(room, chat.me?.id), title),
+        avatar(markOf(chat, room), title),
         h('span', { class: 'summary' },
           h('span', { class: 'line' },
             room.kind === 'group' && room.public && icon('hash'),
@@ -73,7 +73,7 @@ export function roomListView(app) {
     if (last.deleted) return t('deleted');
     const text = (last.text ?? '').slice(0, 200);
     if (last.sender === chat.me?.id) return `${t('you')}: ${text}`;
-    return room.kind === 'group' ? `${nameOf(room, last.sender)}: ${text}` : text;
+    return room.kind === 'group' ? `${chat.nameOf(last.sender)}: ${text}` : text;
   }
 
   update();

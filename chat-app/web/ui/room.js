@@ -31,14 +31,14 @@ export function roomView(app, id) {
 
   function update() {
     const room = chat.rooms.get(id);
-    const name = room ? titleOf(room, chat.me?.id) : '';
+    const name = room ? titleOf(chat, room) : '';
     const count = room?.member_count ?? room?.members?.length;
     // Drawn anew only on change, so that its buttons keep the focus.
     if (room && headed !== `${name} ${count}`) {
       headed = `${name} ${count}`;
       fill(title,
         iconButton('back', t('back'), () => app.show(undefined), 'back'),
-        avatar(markOf(room, chat.me?.id), name),
+        avatar(markOf(chat, room), name),
         h('div', { class: 'grow' },
           h('h2', { class: 'ellipsis' }, name),
           h('span', { class: 'quiet' }, room.kind === 'direct' ? t('direct') : count !== undefined && members(count))),
