@@ -49,8 +49,10 @@ const RETRY_FIRST = 500;
 const RETRY_LONGEST = 15_000;
 /** How long a receipt may take before the same message goes out again. */
 const RECEIPT_TIMEOUT = 15_000;
-/** Heart-beats: with two missed ones a dead connection is noticed within this time doubled. */
-const HEARTBEAT = 10_000;
+/** How often we want to hear the server: a dead connection is noticed within twice this time. */
+const HEAR = 10_000;
+/** How often the server hears us. Browsers let a hidden page's timers run once a minute only; a shorter one would cost it its connection. */
+const BEAT = 45_000;
 const PAGE = 50;
 /** Refusals that pass by themselves; every other one is final. */
 const PASSING = new Set(['unavailable', 'rate-limited', 'shutdown']);
@@ -323,8 +325,8 @@ export class ChatClient {
     const stomp = new Client({
       webSocketFactory: () => new this.#WebSocket(this.#socketUrl, ['v12.stomp']),
       connectHeaders: { passcode: this.rest.token ?? '' },
-      heartbeatIncoming: HEARTBEAT,
-      heartbeatOutgoing: HEARTBEAT,
+      heartbeatIncoming: HEAR,
+      heartbeatOutgoing: BEAT,
       connectionTimeout: 10_000,
       // Pauses are ours: they grow, differ between clients, and end when the network comes back.
       reconnectDelay: 0,
@@ -523,8 +525,9 @@ export class ChatClient {
     this.#emit('room', open.id);
   }
 
-  /** What a page shows needs no place in the outbox. @param {OpenRoom} open */
+  /** What is receipted or shown by a page needs no place in the outbox. @param {OpenRoom} open */
   #clearSeen(open) {
+    for (const entry of this.outbox.of(open.id)) if (entry.state === 'sent') this.outbox.remove(entry.id);
     for (const message of open.timeline.messages) {
       if (message.client_message_id && message.sender === this.me?.id) this.outbox.remove(message.client_message_id);
     }
