@@ -4,7 +4,10 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
-    extract::{ConnectInfo, Request, State, ws::WebSocketUpgrade},
+    extract::{
+        ConnectInfo, Request, State,
+        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+    },
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{any, get},
@@ -41,9 +44,13 @@ pub fn health_routes(is_ready: impl Fn() -> bool + Clone + Send + Sync + 'static
 
 async fn upgrade(
     State(server): State<Arc<Shared>>,
-    upgrade: WebSocketUpgrade,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     request: Request,
 ) -> Response {
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return refused(rejection),
+    };
     if !is_welcome(request.headers(), &server.origins) {
         return (StatusCode::FORBIDDEN, "This origin is not allowed; see --allow-origin.\n")
             .into_response();
@@ -61,6 +68,16 @@ async fn upgrade(
             let session = server.session(WebSocketTransport::new(socket), address);
             server.spawn(session);
         })
+}
+
+/// Decision 30: a version that is not ours is told which one is.
+fn refused(rejection: WebSocketUpgradeRejection) -> Response {
+    if let WebSocketUpgradeRejection::InvalidWebSocketVersionHeader(_) = rejection {
+        let version = [(header::SEC_WEBSOCKET_VERSION, "13")];
+        return (StatusCode::UPGRADE_REQUIRED, version, "This is WebSocket version 13.\n")
+            .into_response();
+    }
+    rejection.into_response()
 }
 
 /// Decision 30: no origin, the same host, or one of the list, exactly.

@@ -22,12 +22,27 @@ pub(crate) struct WebSocketTransport {
     unsent: usize,
     /// Answered in kind: a client that sent its last message as binary gets binary.
     speaks_text: bool,
+    /// What the peer did against the rules of WebSocket itself, as a close code of RFC 6455.
+    fault: Option<(u16, &'static str)>,
     said_goodbye: bool,
 }
 
 impl WebSocketTransport {
     pub(crate) fn new(socket: WebSocket) -> Self {
-        Self { socket, waiting: VecDeque::new(), unsent: 0, speaks_text: true, said_goodbye: false }
+        Self {
+            socket,
+            waiting: VecDeque::new(),
+            unsent: 0,
+            speaks_text: true,
+            fault: None,
+            said_goodbye: false,
+        }
+    }
+
+    /// Nothing can be read behind a fault; it is answered with the close frame.
+    fn failed(&mut self, error: axum::Error) -> io::Error {
+        self.fault = fault_of(&error);
+        io::Error::other(error)
     }
 
     fn push(&mut self, bytes: Bytes) {
@@ -48,7 +63,7 @@ impl Transport for WebSocketTransport {
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut BytesMut) -> Poll<io::Result<usize>> {
         loop {
             let message = match ready!(Pin::new(&mut self.socket).poll_next(cx)) {
-                Some(message) => message.map_err(io::Error::other)?,
+                Some(message) => message.map_err(|error| self.failed(error))?,
                 None => return Poll::Ready(Ok(0)),
             };
             let bytes = match message {
@@ -105,16 +120,29 @@ impl Transport for WebSocketTransport {
     fn poll_goodbye(&mut self, cx: &mut Context<'_>, how: Close) -> Poll<io::Result<()>> {
         if !self.said_goodbye {
             self.said_goodbye = true;
-            let (code, reason) = match how {
+            let (code, reason) = self.fault.unwrap_or(match how {
                 Close::Bye => (1000, ""),
                 Close::Fault => (1002, "protocol error"),
                 Close::TooLarge => (1009, "too large"),
-                Close::Refused => (1008, "login refused"),
+                Close::Refused => (1008, "refused"),
                 Close::Shutdown | Close::Abort => (1001, "going away"),
-            };
+            });
             let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
             self.waiting.push_back(Message::Close(Some(frame)));
         }
         self.poll_flush(cx)
+    }
+}
+
+/// Decision 29. A connection that merely broke has no code.
+fn fault_of(error: &axum::Error) -> Option<(u16, &'static str)> {
+    use std::error::Error as _;
+    match error.source()?.downcast_ref::<tungstenite::Error>()? {
+        tungstenite::Error::Utf8(_) => Some((1007, "not UTF-8")),
+        tungstenite::Error::Capacity(_) => Some((1009, "too large")),
+        tungstenite::Error::Protocol(_) | tungstenite::Error::AttackAttempt => {
+            Some((1002, "protocol error"))
+        }
+        _ => None,
     }
 }
