@@ -1,0 +1,98 @@
+//! A server in a process of its own, and what it costs: CPU from the scheduler's clock,
+//! memory from the kernel's books.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+/// A server process that ends with this value.
+pub(crate) struct ServerProcess {
+    child: Child,
+    /// Where it speaks STOMP over TCP.
+    pub(crate) tcp: SocketAddr,
+    /// Where it speaks HTTP, if it does.
+    pub(crate) http: Option<SocketAddr>,
+}
+
+impl ServerProcess {
+    /// Starts `stomp-server` on free ports, with more flags.
+    pub(crate) fn stomp(flags: &[&str]) -> Self {
+        let mut command = Command::new(binary());
+        command.args(["--tcp", "127.0.0.1:0", "--http", "127.0.0.1:0"]).args(flags);
+        Self::start(command)
+    }
+
+    /// Starts this very program again as the plain server that a question compares with.
+    pub(crate) fn plain(role: &str) -> Self {
+        let mut command = Command::new(std::env::current_exe().expect("this program's path"));
+        command.env("PLAIN_SERVER", role);
+        Self::start(command)
+    }
+
+    /// Addresses are read from its first lines: `… tcp://ADDRESS` and `… ws://ADDRESS/ws`.
+    fn start(mut command: Command) -> Self {
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("start");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let (mut tcp, mut http) = (None, None);
+        for line in lines.by_ref().map_while(Result::ok) {
+            if let Some((_, address)) = line.split_once("tcp://") {
+                tcp = address.trim().parse().ok();
+            } else if let Some((_, address)) = line.split_once("ws://") {
+                http = address.trim().trim_end_matches("/ws").parse().ok();
+            } else if line.contains("login") {
+                break;
+            }
+        }
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, tcp: tcp.expect("a TCP address in the banner"), http }
+    }
+
+    /// CPU time that it has used, over all its threads.
+    pub(crate) fn cpu(&self) -> Duration {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs");
+        let spent = tasks.flatten().filter_map(|task| {
+            let stat = fs::read_to_string(task.path().join("schedstat")).ok()?;
+            stat.split(' ').next()?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(spent.sum())
+    }
+
+    /// Memory that it holds, in bytes.
+    pub(crate) fn rss(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("it runs");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
+        let kib = line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok());
+        kib.expect("a number") * 1024
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `stomp-server` beside this program, or where `STOMP_SERVER` says.
+fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("STOMP_SERVER") {
+        return path.into();
+    }
+    let own = std::env::current_exe().expect("this program's path");
+    let path = own.ancestors().nth(2).expect("target/release").join("stomp-server");
+    assert!(path.exists(), "build it first: cargo build --release -p stomp-server");
+    path
+}
+
+/// The middle of some figures.
+pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
