@@ -1,5 +1,6 @@
 //! STOMP over WebSocket, over real sockets: protocol decisions 27 to 30.
 #![cfg(feature = "websocket")]
+#![allow(clippy::unwrap_used, reason = "what cannot be had fails the test")]
 
 use std::{net::SocketAddr, time::Duration};
 

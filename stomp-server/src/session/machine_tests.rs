@@ -443,8 +443,7 @@ fn a_transaction_holds_so_many_actions_and_not_one_more() {
 #[test]
 fn from_is_read_as_the_contract_writes_it() {
     let ask = |from: &str| {
-        let text =
-            format!("SUBSCRIBE\nid:0\ndestination:/topic/a\nreceipt:1\nfrom:{from}\n\n\0");
+        let text = format!("SUBSCRIBE\nid:0\ndestination:/topic/a\nreceipt:1\nfrom:{from}\n\n\0");
         match Bench::open("1.2").read(&text).pop() {
             Some(Action::Subscribe(_, request)) => request.from,
             _ => None,

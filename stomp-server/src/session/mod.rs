@@ -12,6 +12,8 @@ mod limits;
 mod machine;
 #[cfg(test)]
 mod machine_tests;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod model;
 mod outbound;
 mod receipts;
 mod replies;

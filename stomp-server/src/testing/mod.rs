@@ -3,3 +3,5 @@
 mod conversation;
 
 pub use self::conversation::Talk;
+
+pub use crate::session::model::play as play_session;
