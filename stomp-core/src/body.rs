@@ -2,10 +2,10 @@
 
 use memchr::memchr;
 
-use crate::{Command, DecodeError, Limits, parse};
+use crate::{Command, DecodeError, parse};
 
 /// Where the search for the end of a body stands. Positions count from the frame's first octet.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyScan {
     start: usize,
     /// What has been looked at.
@@ -14,7 +14,7 @@ pub(crate) struct BodyScan {
 }
 
 /// How the end is known.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 enum End {
     /// By content-length.
     After(usize),
@@ -25,19 +25,24 @@ enum End {
     Empty { command: Command, length: Option<usize>, limit: usize },
 }
 
+impl Default for BodyScan {
+    fn default() -> Self {
+        Self { start: 0, position: 0, end: End::After(0) }
+    }
+}
+
 impl BodyScan {
+    /// A search from `start`, just behind the head, for a body of at most `limit` octets.
     pub(crate) fn new(
         command: Command,
         start: usize,
         content_length: Option<usize>,
-        limits: &Limits,
+        limit: usize,
     ) -> Self {
         let end = match content_length {
-            length if !command.may_have_body() => {
-                End::Empty { command, length, limit: limits.body }
-            }
+            length if !command.may_have_body() => End::Empty { command, length, limit },
             Some(length) => End::After(length),
-            None => End::AtNul(limits.body),
+            None => End::AtNul(limit),
         };
         Self { start, position: start, end }
     }

@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use crate::{
     Command, DecodeError, Frame, Limits, Role, Version,
     body::BodyScan,
-    escape::Escaping,
     names, parse,
     scan::{HeaderScan, Rules},
 };
@@ -50,23 +49,36 @@ pub struct Decoder {
     limits: Limits,
     version: Version,
     place: Place,
+    /// Of the frame being read. They stay where they are from frame to frame, because to move them
+    /// would cost as much as to read a header.
+    scan: HeaderScan,
+    body: BodyScan,
+    receipt_id: Option<String>,
 }
 
 /// Where the decoder is.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Between,
     Command,
-    Headers(Command, HeaderScan),
-    Body(Command, HeaderScan, BodyScan),
-    Failed { error: DecodeError, receipt_id: Option<String> },
+    Headers(Command),
+    Body(Command),
+    Failed(DecodeError),
 }
 
 impl Decoder {
     /// A decoder of frames that `sender` sends. Until [`set_version`](Self::set_version) it reads
     /// by STOMP 1.2.
     pub fn new(sender: Role, limits: Limits) -> Self {
-        Self { sender, limits, version: Version::V1_2, place: Place::Between }
+        Self {
+            sender,
+            limits,
+            version: Version::V1_2,
+            place: Place::Between,
+            scan: HeaderScan::default(),
+            body: BodyScan::default(),
+            receipt_id: None,
+        }
     }
 
     /// Reads by the rules of `version` from the next frame on. CONNECT, STOMP and CONNECTED are
@@ -92,15 +104,12 @@ impl Decoder {
 
     /// Whether no frame has begun. At the end of a stream anything else means that it was cut off.
     pub fn is_between_frames(&self) -> bool {
-        matches!(self.place, Place::Between)
+        self.place == Place::Between
     }
 
     /// The receipt header of the frame that a [`DecodeError`] is about, if it had been read.
     pub fn receipt_id(&self) -> Option<Cow<'_, str>> {
-        match &self.place {
-            Place::Failed { receipt_id, .. } => receipt_id.as_deref().map(Cow::Borrowed),
-            _ => None,
-        }
+        self.receipt_id.as_deref().map(Cow::Borrowed)
     }
 
     /// Takes the next frame or heart-beats out of `buffer`; `None` means that more octets are
@@ -122,7 +131,7 @@ impl Decoder {
 
     fn step(&mut self, buffer: &mut BytesMut) -> Result<Option<Decoded>, DecodeError> {
         loop {
-            match &mut self.place {
+            match self.place {
                 Place::Between => match parse::end_of_lines(buffer)? {
                     0 if matches!(buffer[..], [] | [b'\r']) => return Ok(None),
                     0 => self.place = Place::Command,
@@ -134,49 +143,40 @@ impl Decoder {
                 Place::Command => {
                     let line = parse::command_line(buffer, self.sender, &self.limits);
                     let Some((command, length)) = parse::settle(line)? else { return Ok(None) };
-                    self.place = Place::Headers(command, self.scan(command, length));
+                    self.scan.begin(length, Rules::new(self.limits, command, self.version));
+                    self.place = Place::Headers(command);
                 }
-                Place::Headers(command, scan) => {
-                    let lines = parse::header_lines(buffer, scan);
+                Place::Headers(command) => {
+                    let lines = parse::header_lines(buffer, &mut self.scan);
                     let Some(length) = parse::settle(lines)? else { return Ok(None) };
-                    scan.check_utf8(&buffer[..length])?;
-                    let body = BodyScan::new(*command, length, scan.content_length, &self.limits);
-                    self.place = match std::mem::replace(&mut self.place, Place::Between) {
-                        Place::Headers(command, scan) => Place::Body(command, scan, body),
-                        other => other,
-                    };
+                    let claim = self.scan.content_length;
+                    self.body = BodyScan::new(command, length, claim, self.limits.body);
+                    self.place = Place::Body(command);
                 }
-                Place::Body(_, _, body) => {
-                    let Some(length) = body.advance(buffer)? else { return Ok(None) };
-                    return Ok(self.take(buffer, length));
+                Place::Body(command) => {
+                    let Some(length) = self.body.advance(buffer)? else { return Ok(None) };
+                    self.place = Place::Between;
+                    return Ok(Some(Decoded::Frame(self.take(buffer, command, length))));
                 }
-                Place::Failed { error, .. } => return Err(*error),
+                Place::Failed(error) => return Err(error),
             }
         }
     }
 
-    fn scan(&self, command: Command, start: usize) -> HeaderScan {
-        let escaping = Escaping::of(command, self.version);
-        HeaderScan::new(start, Rules { limits: self.limits, escaping, version: self.version })
-    }
-
     /// Cuts the frame off whose body of `length` octets is in `buffer`.
-    fn take(&mut self, buffer: &mut BytesMut, length: usize) -> Option<Decoded> {
-        let place = std::mem::replace(&mut self.place, Place::Between);
-        let Place::Body(command, scan, body) = place else { return None };
-        let mut body_octets = buffer.split_to(body.start() + length + 1).freeze();
-        let head = body_octets.split_to(body.start());
-        body_octets.truncate(length);
-        Some(Decoded::Frame(Frame::from_parts(command, head, scan, body_octets)))
+    fn take(&mut self, buffer: &mut BytesMut, command: Command, length: usize) -> Frame {
+        let start = self.body.start();
+        let mut head = buffer.split_to(start + length + 1).freeze();
+        let body = if length == 0 { Bytes::new() } else { head.slice(start..start + length) };
+        head.truncate(start);
+        Frame::from_parts(command, head, &mut self.scan, body)
     }
 
     fn fail(&mut self, error: DecodeError, buffer: &[u8]) {
-        let receipt_id = match &self.place {
-            Place::Failed { .. } => return,
-            Place::Headers(_, scan) | Place::Body(_, scan, _) => receipt_of(scan, buffer),
-            Place::Between | Place::Command => None,
-        };
-        self.place = Place::Failed { error, receipt_id };
+        if let Place::Headers(_) | Place::Body(_) = self.place {
+            self.receipt_id = receipt_of(&self.scan, buffer);
+        }
+        self.place = Place::Failed(error);
     }
 }
 

@@ -49,13 +49,19 @@ impl Frame {
         }
     }
 
-    pub(crate) fn from_parts(command: Command, head: Bytes, scan: HeaderScan, body: Bytes) -> Self {
+    /// Takes the index out of `scan`.
+    pub(crate) fn from_parts(
+        command: Command,
+        head: Bytes,
+        scan: &mut HeaderScan,
+        body: Bytes,
+    ) -> Self {
         Self {
             command,
             version: scan.rules.version,
             how: scan.rules.reading(),
             head,
-            index: scan.index,
+            index: std::mem::take(&mut scan.index),
             body,
         }
     }
@@ -166,12 +172,11 @@ impl<'a> FrameRef<'a> {
         }
         let line = parse::command_line(input, sender, limits);
         let Some((command, start)) = parse::settle(line)? else { return Ok(None) };
-        let escaping = Escaping::of(command, version);
-        let mut scan = HeaderScan::new(start, Rules { limits: *limits, escaping, version });
+        let mut scan = HeaderScan::default();
+        scan.begin(start, Rules::new(*limits, command, version));
         let lines = parse::header_lines(input, &mut scan);
         let Some(head) = parse::settle(lines)? else { return Ok(None) };
-        scan.check_utf8(&input[..head])?;
-        let mut body = BodyScan::new(command, head, scan.content_length, limits);
+        let mut body = BodyScan::new(command, head, scan.content_length, limits.body);
         let Some(length) = body.advance(input)? else { return Ok(None) };
         let frame = Self {
             command,

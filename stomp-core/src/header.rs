@@ -165,6 +165,11 @@ impl HeaderIndex {
         });
     }
 
+    /// Forgets all headers, and gives back the memory that many of them took.
+    pub(crate) fn clear(&mut self) {
+        self.entries = SmallVec::new();
+    }
+
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()

@@ -11,7 +11,7 @@ use nom::{
     Err, IResult, Needed, Parser,
     bytes::streaming::tag,
     character::complete::digit1,
-    combinator::{all_consuming, map_res},
+    combinator::{all_consuming, map_opt},
     error::{ErrorKind, ParseError},
 };
 
@@ -112,13 +112,16 @@ pub(crate) fn header_lines<'a>(input: &'a [u8], scan: &mut HeaderScan) -> Parsed
 /// `content-length-value = 1*DIGIT`. In STOMP 1.0 spaces round it do not count.
 pub(crate) fn content_length(value: &[u8], version: Version) -> Result<usize, DecodeError> {
     let value = if version == Version::V1_0 { trimmed(value) } else { value };
-    let digits = map_res(digit1::<&[u8], ()>, |digits: &[u8]| {
-        std::str::from_utf8(digits).map_err(drop)?.parse::<usize>().map_err(drop)
-    });
-    match all_consuming(digits).parse(value) {
+    match all_consuming(map_opt(digit1::<&[u8], ()>, number)).parse(value) {
         Ok((_, length)) => Ok(length),
         Err(_) => Err(DecodeError::InvalidContentLength),
     }
+}
+
+fn number(digits: &[u8]) -> Option<usize> {
+    digits.iter().try_fold(0_usize, |number, digit| {
+        number.checked_mul(10)?.checked_add(usize::from(digit - b'0'))
+    })
 }
 
 /// `NULL` behind a body.

@@ -6,18 +6,18 @@
 //! comes one octet at a time is read once and not over and over.
 
 use crate::{
-    DecodeError, Limits, Version,
+    Command, DecodeError, Limits, Version,
     escape::Escaping,
     header::{HeaderIndex, Reading},
     names, parse,
 };
 
 /// Octets classified at once.
-const BLOCK: usize = 32;
+const BLOCK: usize = 64;
 
 /// Where the scan of a head stands, and what it has found. Positions count from the first octet of
 /// the frame.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct HeaderScan {
     pub(crate) index: HeaderIndex,
     /// The first content-length, if one was read.
@@ -32,19 +32,30 @@ pub(crate) struct HeaderScan {
 /// What the scan holds lines against.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules {
-    pub(crate) limits: Limits,
-    pub(crate) escaping: Escaping,
+    limits: Limits,
+    escaping: Escaping,
     pub(crate) version: Version,
 }
 
 impl Rules {
+    pub(crate) fn new(limits: Limits, command: Command, version: Version) -> Self {
+        let limits = Limits { head: limits.longest_head(), ..limits };
+        Self { limits, escaping: Escaping::of(command, version), version }
+    }
+
     pub(crate) fn reading(&self) -> Reading {
         Reading::of(self.escaping, self.version)
     }
 }
 
+impl Default for Rules {
+    fn default() -> Self {
+        Self::new(Limits::default(), Command::Send, Version::V1_2)
+    }
+}
+
 /// The line being read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Line {
     start: usize,
     /// 0 until there is one: no line starts at 0, the command is there.
@@ -56,8 +67,7 @@ struct Line {
 
 impl Line {
     fn from(start: usize, limits: &Limits) -> Self {
-        let bound =
-            start.saturating_add(limits.header_line).min(limits.longest_head().saturating_sub(1));
+        let bound = start.saturating_add(limits.header_line).min(limits.head.saturating_sub(1));
         Self { start, colon: 0, backslash: false, bound }
     }
 }
@@ -72,30 +82,31 @@ enum Step {
 }
 
 impl HeaderScan {
-    /// A scan of the lines from `start`, which is just behind the command's line.
-    pub(crate) fn new(start: usize, rules: Rules) -> Self {
-        Self {
-            index: HeaderIndex::default(),
-            content_length: None,
-            beyond_ascii: false,
-            position: start,
-            line: Line::from(start, &rules.limits),
-            rules,
-        }
+    /// Begins anew with the lines from `start`, which is just behind the command's line.
+    pub(crate) fn begin(&mut self, start: usize, rules: Rules) {
+        self.index.clear();
+        self.content_length = None;
+        self.beyond_ascii = false;
+        self.position = start;
+        self.line = Line::from(start, &rules.limits);
+        self.rules = rules;
     }
 
     /// Reads on in `input`, which begins with the frame's first octet. Gives the length of the head
     /// once the blank line is there, and `None` while more is needed.
     pub(crate) fn advance(&mut self, input: &[u8]) -> Result<Option<usize>, DecodeError> {
         while let Some(rest) = input.get(self.position..).filter(|rest| !rest.is_empty()) {
-            let (block, length) = match rest.first_chunk::<BLOCK>() {
-                Some(block) => (*block, BLOCK),
-                None => (padded(rest), rest.len()),
+            let step = match rest.first_chunk::<BLOCK>() {
+                Some(block) => self.block(input, block, BLOCK)?,
+                None => self.block(input, &padded(rest), rest.len())?,
             };
-            match self.block(input, &block)? {
-                Step::Go => self.position += length,
+            match step {
+                Step::Go => {}
                 Step::Stop => break,
-                Step::End(length) => return Ok(Some(length)),
+                Step::End(length) => {
+                    self.check_utf8(&input[..length])?;
+                    return Ok(Some(length));
+                }
             }
         }
         self.check_unfinished_line()?;
@@ -103,36 +114,37 @@ impl HeaderScan {
     }
 
     /// The whole `head` at once, and only where an octet above 127 was seen.
-    pub(crate) fn check_utf8(&self, head: &[u8]) -> Result<(), DecodeError> {
+    fn check_utf8(&self, head: &[u8]) -> Result<(), DecodeError> {
         if self.beyond_ascii && std::str::from_utf8(head).is_err() {
             return Err(DecodeError::InvalidUtf8);
         }
         Ok(())
     }
 
+    /// Looks at the marks of a block whose first `length` octets are of the input.
     #[inline]
-    fn block(&mut self, input: &[u8], block: &[u8; BLOCK]) -> Result<Step, DecodeError> {
+    fn block(
+        &mut self,
+        input: &[u8],
+        block: &[u8; BLOCK],
+        length: usize,
+    ) -> Result<Step, DecodeError> {
         let base = self.position;
-        let marks = classify(block);
         self.beyond_ascii |= block.iter().fold(0, |all, octet| all | octet) >= 0x80;
-        for (word, octets) in marks.chunks_exact(8).enumerate() {
-            let mut bits = u64::from_le_bytes([
-                octets[0], octets[1], octets[2], octets[3], octets[4], octets[5], octets[6],
-                octets[7],
-            ]);
-            while bits != 0 {
-                let at = base + 8 * word + (bits.trailing_zeros() / 8) as usize;
-                bits &= bits - 1;
-                match self.mark(input, at)? {
-                    Step::Go => {}
-                    Step::Stop => {
-                        self.position = at;
-                        return Ok(Step::Stop);
-                    }
-                    end => return Ok(end),
+        let mut marks = marks_of(block);
+        while marks != 0 {
+            let at = base + marks.trailing_zeros() as usize;
+            marks &= marks - 1;
+            match self.mark(input, at)? {
+                Step::Go => {}
+                Step::Stop => {
+                    self.position = at;
+                    return Ok(Step::Stop);
                 }
+                end => return Ok(end),
             }
         }
+        self.position = base + length;
         Ok(Step::Go)
     }
 
@@ -207,11 +219,7 @@ impl HeaderScan {
     fn check_bound(&self, input: &[u8], at: usize) -> Result<(), DecodeError> {
         let longest = self.longest();
         let ends_line = input[at] == b'\n' && input[at - 1] == b'\r' && at - 1 == longest;
-        if ends_line && at < self.rules.limits.longest_head() {
-            Ok(())
-        } else {
-            Err(self.too_long())
-        }
+        if ends_line && at < self.rules.limits.head { Ok(()) } else { Err(self.too_long()) }
     }
 
     fn check_unfinished_line(&self) -> Result<(), DecodeError> {
@@ -225,7 +233,7 @@ impl HeaderScan {
 
     /// Whether the octet at `last`, which does not end the line, is one too many.
     fn is_over(&self, last: usize) -> bool {
-        last >= self.longest() || last >= self.rules.limits.longest_head()
+        last >= self.longest() || last >= self.rules.limits.head
     }
 
     /// Where the longest line that is allowed ends.
@@ -236,7 +244,7 @@ impl HeaderScan {
     /// The limit that came first.
     fn too_long(&self) -> DecodeError {
         let Limits { header_line, head, .. } = self.rules.limits;
-        if self.rules.limits.longest_head() <= self.longest() {
+        if self.rules.limits.head <= self.longest() {
             DecodeError::HeadTooLong { limit: head }
         } else {
             DecodeError::HeaderLineTooLong { limit: header_line }
@@ -244,11 +252,20 @@ impl HeaderScan {
     }
 }
 
-/// 1 where an octet may mean more than itself, else 0. Control characters below CR are among them
-/// and are passed over later: one comparison instead of four.
+/// A bit for each octet that may mean more than itself, the first octet's lowest. Control characters
+/// below CR are among them and are passed over later: one comparison instead of four.
 #[inline]
-fn classify(block: &[u8; BLOCK]) -> [u8; BLOCK] {
-    block.map(|octet| u8::from(octet <= b'\r') | u8::from(octet == b':') | u8::from(octet == b'\\'))
+fn marks_of(block: &[u8; BLOCK]) -> u64 {
+    let flags = block
+        .map(|octet| u8::from(octet <= b'\r') | u8::from(octet == b':') | u8::from(octet == b'\\'));
+    let (words, _) = flags.as_chunks::<8>();
+    words.iter().rev().fold(0, |marks, word| (marks << 8) | gathered(*word))
+}
+
+/// The lowest bits of eight octets side by side: the multiplication moves bit 8i to bit 56 + i.
+#[inline]
+fn gathered(flags: [u8; 8]) -> u64 {
+    u64::from_le_bytes(flags).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
 /// The last octets of the input, filled up with some that mean nothing.
