@@ -1,0 +1,310 @@
+//! The composition root: ports are made once here, and every task has its owner here.
+
+use std::{
+    fs::{File, TryLockError},
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use stomp_server::{
+    Server,
+    broker::{Broker, BrokerConfig, Durability, MemoryBroker},
+    session::SessionLimits,
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{BrokerChoice, Config, TokenRequest},
+    domain::{User, UserId},
+    http::{self, Health},
+    ports::Accounts,
+    service::{Chat, Log, Markers, Memberships, Passwords, Relay, Throttle, Tokens, own_secret},
+    stomp::{FanOut, Online, RoomRules, Rooms, TokenLogin},
+    store::{StoreWriter, sql::Sql},
+};
+
+/// What cannot start, with what mends it.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Subscriptions of one session: rooms that are open at a time, and its own queues.
+const SUBSCRIPTIONS: usize = 256;
+/// What is still to be written when everything else has ended may take this long.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// The running server, with all its roles.
+pub struct App {
+    http: SocketAddr,
+    tcp: Option<SocketAddr>,
+    log: String,
+    server: Server,
+    sql: Sql,
+    /// Listeners, and what works for requests.
+    front: Tasks,
+    /// Readers of the log: they end with it.
+    readers: Tasks,
+    /// Held as long as the process uses the folder.
+    _lock: File,
+}
+
+/// Tasks that end together.
+struct Tasks {
+    stop: CancellationToken,
+    handles: Vec<(&'static str, JoinHandle<()>)>,
+}
+
+impl App {
+    /// Opens everything and begins to serve.
+    ///
+    /// # Errors
+    /// With a sentence that says what to change.
+    pub async fn start(config: Config) -> Result<Self, Failure> {
+        prepare(&config.data)?;
+        let lock = lock(&config.data)?;
+        let sql = open_database(&config.database).await?;
+        let broker = open_log(&config).await?;
+        let secret = own_secret(&config.data.join(SECRET))?;
+        let log = Log::new(broker.clone(), config.publish_timeout);
+
+        let (writer, progress) = StoreWriter::open(broker.clone(), Arc::new(sql.clone())).await?;
+        let (relay, relay_task) = Relay::new(Arc::new(sql.clone()), log.clone());
+        let (markers, marker_task) = Markers::new(log.clone());
+        let memberships = Arc::new(Memberships::new(Arc::new(sql.clone())));
+        let tokens = Arc::new(Tokens::new(&secret, Arc::new(sql.clone())));
+        tokens.refresh().await?;
+        let online = Online::default();
+        let fan_out = FanOut::open(log.clone(), memberships.clone(), online.clone()).await?;
+
+        let chat = Arc::new(Chat {
+            accounts: Arc::new(sql.clone()),
+            rooms: Arc::new(sql.clone()),
+            history: Arc::new(sql.clone()),
+            memberships,
+            tokens: tokens.clone(),
+            passwords: Passwords::new(),
+            logins: Throttle::new(config.rate_login),
+            log: log.clone(),
+            relay,
+            markers,
+            progress: progress.clone(),
+            epoch: broker.log().await?.epoch,
+        });
+        let server = stomp(&config, broker, &chat, online);
+
+        let mut readers = Tasks::new();
+        readers.spawn("store", writer.run(readers.stop.clone()));
+        readers.spawn("fan-out", fan_out.run(readers.stop.clone()));
+        let mut front = Tasks::new();
+        front.spawn("relay", relay_task.run(front.stop.clone()));
+        front.spawn("markers", marker_task.run(front.stop.clone()));
+        front.spawn("tokens", tokens.run(front.stop.clone()));
+
+        let health = Health { sql: sql.clone(), log, progress };
+        let routes = http::router(chat, health, server.websocket_routes(), config.max_body);
+        let listener = bind("--http", config.http).await?;
+        let http = listener.local_addr()?;
+        front.spawn("http", serve_http(listener, routes, front.stop.clone()));
+        let tcp = match config.tcp {
+            Some(address) => Some(serve_tcp(&server, &mut front, address).await?),
+            None => None,
+        };
+        let log = describe(&config.broker, server.broker().capabilities().durability);
+        Ok(Self { http, tcp, log, server, sql, front, readers, _lock: lock })
+    }
+
+    /// Where page and REST are.
+    pub fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// What the one who started it wants to know.
+    pub fn banner(&self) -> String {
+        let tcp = self.tcp.map_or_else(|| "off".to_owned(), |address| address.to_string());
+        format!(
+            "chat-app {version}\n  page      http://{http}/\n  REST      http://{http}/api/v1\n  \
+             STOMP     ws://{http}/ws, TCP {tcp}\n  receipts  {log}\n",
+            version = env!("CARGO_PKG_VERSION"),
+            http = self.http,
+            log = self.log,
+        )
+    }
+
+    /// Stops in the order in which nothing is lost: no new requests, sessions drained, the log
+    /// closed, its readers at its end, the database last.
+    pub async fn stop(self, drain: Duration) {
+        self.front.stop.cancel();
+        if !self.server.shutdown(drain).await {
+            tracing::warn!("some sessions were cut off: --drain was over");
+        }
+        self.front.join(LAST_WORDS).await;
+        self.readers.join(LAST_WORDS).await;
+        self.sql.close().await;
+    }
+}
+
+/// Makes a token for somebody; who has no account yet gets one without a password.
+///
+/// # Errors
+/// If the folder cannot be used or the name is none.
+pub async fn token(request: &TokenRequest) -> Result<String, Failure> {
+    let id =
+        UserId::parse(&request.user).ok_or("a user's id has 1 to 128 of A-Z, a-z, 0-9, . _ @ -")?;
+    prepare(&request.data)?;
+    let sql = open_database(&request.database).await?;
+    let user = User { name: id.to_string(), id, picture: None };
+    Accounts::create(&sql, &user, None).await?;
+    let secret = own_secret(&request.data.join(SECRET))?;
+    let tokens = Tokens::new(&secret, Arc::new(sql.clone()));
+    let (token, _) = tokens.issue(&user.id, request.ttl)?;
+    sql.close().await;
+    Ok(token)
+}
+
+/// Resolves when the process is asked to stop.
+pub async fn asked_to_stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupt.await;
+}
+
+/// The file with the secret of our own tokens.
+const SECRET: &str = "token.key";
+
+/// Makes the folder, for its owner only: it holds secrets and what people say.
+fn prepare(data: &Path) -> Result<(), Failure> {
+    let mut folder = std::fs::DirBuilder::new();
+    folder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+    folder
+        .create(data)
+        .map_err(|error| format!("the folder {} cannot be made: {error}", data.display()).into())
+}
+
+/// Two processes on one folder would take the log over twice.
+fn lock(data: &Path) -> Result<File, Failure> {
+    let path = data.join("lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(format!(
+            "another chat-app uses the folder {}: stop it, or give this one its own --data",
+            data.display()
+        )
+        .into()),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+    }
+}
+
+async fn open_database(path: &Path) -> Result<Sql, Failure> {
+    Sql::open(path)
+        .await
+        .map_err(|error| format!("the database {} cannot be used: {error}", path.display()).into())
+}
+
+async fn open_log(config: &Config) -> Result<Arc<dyn Broker>, Failure> {
+    let knobs = BrokerConfig { publish_timeout: config.publish_timeout, ..BrokerConfig::default() };
+    Ok(match &config.broker {
+        BrokerChoice::Memory => Arc::new(MemoryBroker::new(knobs)),
+        BrokerChoice::Sqlite(path) => {
+            return Err(format!("the journal {} cannot be opened yet", path.display()).into());
+        }
+    })
+}
+
+/// What a receipt survives, in words.
+fn describe(choice: &BrokerChoice, durability: Durability) -> String {
+    let survives = match durability {
+        Durability::Memory => "nothing: what is not yet stored ends with the process",
+        Durability::Disk => "the process and a loss of power",
+        Durability::Replicated => "the loss of a node",
+    };
+    let place = match choice {
+        BrokerChoice::Memory => "in memory".to_owned(),
+        BrokerChoice::Sqlite(path) => path.display().to_string(),
+    };
+    format!("survive {survives} ({}, log {place})", durability.as_str())
+}
+
+fn stomp(config: &Config, broker: Arc<dyn Broker>, chat: &Arc<Chat>, online: Online) -> Server {
+    let mut limits =
+        SessionLimits { subscriptions: SUBSCRIPTIONS, transactions: 0, ..SessionLimits::default() };
+    limits.frame.body = config.max_body;
+    Server::builder()
+        .broker(broker)
+        .authenticate(Arc::new(TokenLogin(chat.clone())))
+        .authorize(Arc::new(RoomRules(chat.clone())))
+        .handler(Arc::new(Rooms { chat: chat.clone(), online }))
+        .limits(limits)
+        .max_connections(config.max_connections)
+        .name(concat!("chat-app/", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
+async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("{flag} {address} cannot be used: {error}").into())
+}
+
+async fn serve_http(listener: TcpListener, routes: axum::Router, stop: CancellationToken) {
+    let service = routes.into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned());
+    if let Err(error) = served.await {
+        tracing::error!(%error, "HTTP is not served any more");
+    }
+}
+
+async fn serve_tcp(
+    server: &Server,
+    tasks: &mut Tasks,
+    address: SocketAddr,
+) -> Result<SocketAddr, Failure> {
+    let listener = bind("--tcp", address).await?;
+    let address = listener.local_addr()?;
+    let server = server.clone();
+    tasks.spawn("tcp", async move {
+        if let Err(error) = server.serve_tcp(listener).await {
+            tracing::error!(%error, "STOMP over TCP is not served any more");
+        }
+    });
+    Ok(address)
+}
+
+impl Tasks {
+    fn new() -> Self {
+        Self { stop: CancellationToken::new(), handles: Vec::new() }
+    }
+
+    fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.handles.push((name, tokio::spawn(task)));
+    }
+
+    /// Waits for all of them; who is not done in time is ended.
+    async fn join(self, patience: Duration) {
+        let deadline = tokio::time::Instant::now() + patience;
+        for (name, mut handle) in self.handles {
+            match tokio::time::timeout_at(deadline, &mut handle).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(name, %error, "a task failed"),
+                Err(_) => {
+                    tracing::warn!(name, "a task did not end in time");
+                    handle.abort();
+                }
+            }
+        }
+        self.stop.cancel();
+    }
+}

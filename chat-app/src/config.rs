@@ -1,0 +1,426 @@
+//! Every knob, with its default and its reason; what cannot be is refused before anything starts.
+
+use std::{
+    ffi::OsString,
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{Args, Parser, Subcommand};
+
+/// What the program was asked to do.
+#[derive(Debug)]
+pub enum Command {
+    /// Run the server.
+    Serve(Config),
+    /// Print a token.
+    Token(TokenRequest),
+}
+
+/// The server's configuration, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Page, REST, WebSocket, health.
+    pub http: SocketAddr,
+    /// STOMP over TCP, if anywhere.
+    pub tcp: Option<SocketAddr>,
+    /// Where the secret and the lock are.
+    pub data: PathBuf,
+    /// The SQLite file of accounts, rooms and history.
+    pub database: PathBuf,
+    /// The log.
+    pub broker: BrokerChoice,
+    /// The largest body of a frame or request, in bytes.
+    pub max_body: usize,
+    /// How long a stop may take before sessions are cut off.
+    pub drain: Duration,
+    /// How long an append may take before its outcome is called unknown.
+    pub publish_timeout: Duration,
+    /// Connections of this process at a time.
+    pub max_connections: usize,
+    /// Failed logins of an account in a minute.
+    pub rate_login: u32,
+}
+
+/// Which log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BrokerChoice {
+    /// Ends with the process.
+    Memory,
+    /// A journal in this SQLite file.
+    Sqlite(PathBuf),
+}
+
+/// A token that somebody wants printed.
+#[derive(Clone, Debug)]
+pub struct TokenRequest {
+    /// Whose.
+    pub user: String,
+    /// How long it lasts.
+    pub ttl: Duration,
+    /// Where the secret is.
+    pub data: PathBuf,
+    /// Where the accounts are.
+    pub database: PathBuf,
+}
+
+/// A configuration that cannot be.
+#[derive(Debug)]
+pub struct Fault(Refusal);
+
+#[derive(Debug)]
+enum Refusal {
+    /// Of the arguments' form; it prints itself, also where only help was asked for.
+    Form(clap::Error),
+    /// Of their meaning: all of them at once.
+    Meaning(Vec<String>),
+}
+
+impl Fault {
+    /// Tells whoever started the program.
+    pub fn told(self) -> ExitCode {
+        match self.0 {
+            Refusal::Form(error) => {
+                let _ = error.print();
+                ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+            }
+            Refusal::Meaning(faults) => {
+                faults.iter().for_each(|fault| eprintln!("chat-app: {fault}"));
+                ExitCode::from(2)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Refusal::Form(error) => error.fmt(f),
+            Refusal::Meaning(faults) => f.write_str(&faults.join("\n")),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// Known and on its way, but not in this version.
+const NOT_YET_FLAGS: &[&str] = &[
+    "--config",
+    "--jwt-secret",
+    "--jwt-jwks",
+    "--jwt-audience",
+    "--jwt-issuer",
+    "--trusted-proxy",
+    "--allow-origin",
+    "--admin-token",
+    "--tls-cert",
+    "--tls-key",
+    "--tls-client-ca",
+    "--kafka-prefix",
+    "--rate-send",
+    "--allow-private-push",
+    "--scope",
+];
+const NOT_YET_COMMANDS: &[&str] = &[
+    "migrate",
+    "demo",
+    "export",
+    "import",
+    "backup",
+    "notifications",
+    "config",
+    "check",
+    "doctor",
+];
+
+#[derive(Parser)]
+#[command(name = "chat-app", version, about, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<SubCommand>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Subcommand)]
+enum SubCommand {
+    /// Run the server (also without any command)
+    Serve(ServeArgs),
+    /// Print a token for a user, alone on the last line; an unknown user is made
+    Token(TokenArgs),
+}
+
+#[derive(Args)]
+struct ServeArgs {
+    /// What this process does
+    #[arg(long, env = "CHAT_ROLE", default_value = "all", value_delimiter = ',')]
+    role: Vec<String>,
+    /// Address of the page, REST, WebSocket /ws and health
+    #[arg(long, env = "CHAT_HTTP", default_value = "127.0.0.1:8080")]
+    http: String,
+    /// Address of STOMP over TCP, for apps and bots
+    #[arg(long, env = "CHAT_TCP", default_value = "off")]
+    tcp: String,
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// sqlite:PATH or memory [default: sqlite:DATA/log.db]
+    #[arg(long, env = "CHAT_BROKER")]
+    broker: Option<String>,
+    /// Accept that a log in memory loses what it has not stored when the process ends
+    #[arg(long, env = "CHAT_ALLOW_LOSS")]
+    allow_loss: bool,
+    /// Largest body of a frame or request
+    #[arg(long, env = "CHAT_MAX_BODY", default_value = "64KiB")]
+    max_body: String,
+    /// How long a stop may take
+    #[arg(long, env = "CHAT_DRAIN", default_value = "10s")]
+    drain: String,
+    /// How long an append may take before its outcome is called unknown
+    #[arg(long, env = "CHAT_PUBLISH_TIMEOUT", default_value = "30s")]
+    publish_timeout: String,
+    /// Connections at a time
+    #[arg(long, env = "CHAT_MAX_CONNECTIONS", default_value_t = 15_000)]
+    max_connections: usize,
+    /// Failed logins of an account in a minute
+    #[arg(long, env = "CHAT_RATE_LOGIN", default_value_t = 10)]
+    rate_login: u32,
+}
+
+#[derive(Args)]
+struct PlaceArgs {
+    /// Folder of everything that is kept
+    #[arg(long, env = "CHAT_DATA", default_value = "chat-data")]
+    data: PathBuf,
+    /// sqlite:PATH [default: sqlite:DATA/chat.db]
+    #[arg(long, env = "CHAT_DATABASE")]
+    database: Option<String>,
+}
+
+#[derive(Args)]
+struct TokenArgs {
+    /// Whose
+    user: String,
+    /// How long it lasts, e.g. 30d, 12h, 90s
+    #[arg(long, default_value = "30d")]
+    ttl: String,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+/// Reads the arguments.
+///
+/// # Errors
+/// Also where only help or the version was asked for; [`Fault::told`] knows.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Fault> {
+    let args: Vec<_> = args.into_iter().collect();
+    refuse_what_is_not_built(&args)?;
+    let cli = Cli::try_parse_from(args).map_err(|error| Fault(Refusal::Form(error)))?;
+    match cli.command {
+        Some(SubCommand::Token(args)) => args.checked().map(Command::Token),
+        Some(SubCommand::Serve(args)) => args.checked().map(Command::Serve),
+        None => cli.serve.checked().map(Command::Serve),
+    }
+}
+
+fn refuse_what_is_not_built(args: &[OsString]) -> Result<(), Fault> {
+    let words = args.iter().skip(1).filter_map(|arg| arg.to_str());
+    let mut faults = Vec::new();
+    for (n, word) in words.enumerate() {
+        let name = word.split('=').next().unwrap_or(word);
+        if NOT_YET_FLAGS.contains(&name) || (n == 0 && NOT_YET_COMMANDS.contains(&name)) {
+            faults.push(format!("{name} is not built yet in this version: leave it out."));
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Fault(Refusal::Meaning(faults))) }
+}
+
+impl ServeArgs {
+    fn checked(self) -> Result<Config, Fault> {
+        let mut faults = Faults::default();
+        faults.check(self.role == ["all"], || {
+            "--role: only all is built yet; one process does everything.".into()
+        });
+        let broker = self.broker.as_deref().map(broker_choice);
+        let default_log = || Ok(BrokerChoice::Sqlite(self.place.data.join("log.db")));
+        let broker = faults.take(broker.unwrap_or_else(default_log));
+        faults.check(broker != Some(BrokerChoice::Memory) || self.allow_loss, || {
+            "--broker memory loses messages when the process ends: add --allow-loss if that is \
+             meant, or use --broker sqlite:PATH."
+                .into()
+        });
+        let config = Config {
+            http: faults.take(address("--http", &self.http)).unwrap_or(UNUSED),
+            tcp: match self.tcp.as_str() {
+                "off" | "none" => None,
+                text => faults.take(address("--tcp", text)),
+            },
+            database: faults.take(self.place.database()).unwrap_or_default(),
+            data: self.place.data,
+            broker: broker.unwrap_or(BrokerChoice::Memory),
+            max_body: faults.take(size("--max-body", &self.max_body)).unwrap_or_default(),
+            drain: faults.take(duration("--drain", &self.drain)).unwrap_or_default(),
+            publish_timeout: faults
+                .take(duration("--publish-timeout", &self.publish_timeout))
+                .unwrap_or_default(),
+            max_connections: self.max_connections,
+            rate_login: self.rate_login,
+        };
+        faults.none()?;
+        Ok(config)
+    }
+}
+
+/// Stands in for an address that has a fault, until all faults are told.
+const UNUSED: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+
+impl TokenArgs {
+    fn checked(self) -> Result<TokenRequest, Fault> {
+        let mut faults = Faults::default();
+        let request = TokenRequest {
+            ttl: faults.take(duration("--ttl", &self.ttl)).unwrap_or_default(),
+            database: faults.take(self.place.database()).unwrap_or_default(),
+            data: self.place.data,
+            user: self.user,
+        };
+        faults.none()?;
+        Ok(request)
+    }
+}
+
+impl PlaceArgs {
+    fn database(&self) -> Result<PathBuf, String> {
+        match self.database.as_deref() {
+            None => Ok(self.data.join("chat.db")),
+            Some(text) => sqlite_path(text).ok_or_else(|| {
+                format!("--database {text}: only sqlite:PATH is built yet in this version.")
+            }),
+        }
+    }
+}
+
+/// Collects what is wrong, to tell all of it at once.
+#[derive(Default)]
+struct Faults(Vec<String>);
+
+impl Faults {
+    fn take<T>(&mut self, read: Result<T, String>) -> Option<T> {
+        read.map_err(|fault| self.0.push(fault)).ok()
+    }
+
+    fn check(&mut self, holds: bool, fault: impl FnOnce() -> String) {
+        if !holds {
+            self.0.push(fault());
+        }
+    }
+
+    fn none(self) -> Result<(), Fault> {
+        if self.0.is_empty() { Ok(()) } else { Err(Fault(Refusal::Meaning(self.0))) }
+    }
+}
+
+fn broker_choice(text: &str) -> Result<BrokerChoice, String> {
+    if text == "memory" {
+        return Ok(BrokerChoice::Memory);
+    }
+    sqlite_path(text).map(BrokerChoice::Sqlite).ok_or_else(|| {
+        format!("--broker {text}: only sqlite:PATH and memory are built yet in this version.")
+    })
+}
+
+fn sqlite_path(text: &str) -> Option<PathBuf> {
+    let path = text.strip_prefix("sqlite:")?;
+    (!path.is_empty()).then(|| Path::new(path).to_owned())
+}
+
+fn address(flag: &str, text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("{flag} {text}: an address is like 127.0.0.1:8080."))
+}
+
+/// `90s`, `500ms`, `10m`, `12h`, `30d`.
+fn duration(flag: &str, text: &str) -> Result<Duration, String> {
+    let fault = || format!("{flag} {text}: a time is a number with ms, s, m, h or d.");
+    let (number, unit) = split_unit(text).ok_or_else(fault)?;
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(fault()),
+    };
+    number.checked_mul(millis).map(Duration::from_millis).ok_or_else(fault)
+}
+
+/// `64KiB`, `1MiB`, `65536`.
+fn size(flag: &str, text: &str) -> Result<usize, String> {
+    let fault = || format!("{flag} {text}: a size is a number, perhaps with KiB or MiB.");
+    let (number, unit) = split_unit(text).ok_or_else(fault)?;
+    let bytes = match unit {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        _ => return Err(fault()),
+    };
+    let whole = number.checked_mul(bytes).and_then(|bytes| usize::try_from(bytes).ok());
+    whole.filter(|bytes| *bytes > 0).ok_or_else(fault)
+}
+
+fn split_unit(text: &str) -> Option<(u64, &str)> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    Some((number.parse().ok()?, unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(args: &[&str]) -> Result<Command, Fault> {
+        parse(std::iter::once("chat-app").chain(args.iter().copied()).map(Into::into))
+    }
+
+    fn told(args: &[&str]) -> String {
+        parsed(args).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn without_arguments_everything_runs_in_one_folder() {
+        let Command::Serve(config) = parsed(&[]).unwrap() else { panic!("serve") };
+        assert_eq!(config.http.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.tcp, None);
+        assert_eq!(config.database, Path::new("chat-data/chat.db"));
+        assert_eq!(config.broker, BrokerChoice::Sqlite("chat-data/log.db".into()));
+        assert_eq!(config.max_body, 65_536);
+    }
+
+    #[test]
+    fn the_data_folder_moves_both_defaults() {
+        let Command::Serve(config) = parsed(&["serve", "--data", "/d"]).unwrap() else {
+            panic!("serve")
+        };
+        assert_eq!(config.database, Path::new("/d/chat.db"));
+        assert_eq!(config.broker, BrokerChoice::Sqlite("/d/log.db".into()));
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        let said = told(&["--http", "here", "--broker", "memory", "--drain", "soon"]);
+        for part in ["--http here", "--allow-loss", "--drain soon"] {
+            assert!(said.contains(part), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_built_yet_says_so() {
+        assert!(
+            told(&["--jwt-secret=x", "--admin-token", "y"]).contains("--admin-token is not built")
+        );
+        assert!(told(&["doctor"]).contains("not built yet"));
+        assert!(told(&["--broker", "kafka://localhost:9092"]).contains("only sqlite:PATH"));
+        assert!(told(&["--role", "api,chat"]).contains("only all"));
+    }
+}

@@ -1,0 +1,26 @@
+//! What a chat is made of: types and rules. Nothing here does I/O or knows the time of day.
+
+mod destination;
+mod event;
+mod id;
+mod marker;
+mod message;
+mod room;
+mod standing;
+mod timestamp;
+mod user;
+
+pub(crate) use self::{
+    destination::{
+        LogRoute, OWN_QUEUES, ROOM_TOPIC, ROOMS_APP, ROOMS_QUEUE, markers_topic, own_rooms_route,
+        parse_app, room_topic,
+    },
+    event::{Event, MemberAction, RoomsEvent},
+    id::{ClientMessageId, MessageId, RoomId, UserId},
+    marker::{Marker, ReadUpTo},
+    message::{Content, Message, Page, no_such_message},
+    room::{Kind, Member, Role, Room, RoomName, no_such_room},
+    standing::{Change, Standing},
+    timestamp::Timestamp,
+    user::{Password, User, account_name},
+};

@@ -1,0 +1,20 @@
+//! A chat server on a STOMP broker: rooms, history, read markers.
+//!
+//! A message is accepted when the log has it; live delivery and the history in SQL are readers
+//! of the log. The modules follow a message:
+//!
+//! * [`config`] and [`app`]: arguments become ports, ports become roles. The only place that
+//!   chooses between backends.
+//! * `stomp` and `http`: what clients say, as intentions.
+//! * `service`: one use case a function, over `ports`.
+//! * `domain`: types and rules, without I/O.
+//! * `store`: the log, written behind into SQL.
+
+pub mod app;
+pub mod config;
+mod domain;
+mod http;
+mod ports;
+mod service;
+mod stomp;
+mod store;

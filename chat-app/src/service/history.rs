@@ -1,0 +1,73 @@
+//! What was said, page by page.
+
+use std::time::Duration;
+
+use stomp_server::{
+    broker::Position,
+    problem::{Code, Problem},
+};
+
+use super::Chat;
+use crate::{
+    domain::{Message, MessageId, Page, RoomId, UserId, no_such_message},
+    ports::Range,
+};
+
+/// How long `at_least` waits for the store.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Messages on a page that says nothing else.
+pub(crate) const PAGE: u32 = 50;
+
+/// Which page somebody wants.
+#[derive(Clone, Debug)]
+pub(crate) struct PageQuery {
+    pub(crate) range: Range,
+    /// The message in the middle, instead of an ordinal.
+    pub(crate) around_id: Option<MessageId>,
+    pub(crate) limit: u32,
+    /// What was accepted up to here should be on it.
+    pub(crate) at_least: Option<Position>,
+}
+
+impl Default for PageQuery {
+    fn default() -> Self {
+        Self { range: Range::Newest, around_id: None, limit: PAGE, at_least: None }
+    }
+}
+
+impl Chat {
+    /// A page of a room that `viewer` is in.
+    pub(crate) async fn page(
+        &self,
+        viewer: &UserId,
+        room: &RoomId,
+        query: &PageQuery,
+    ) -> Result<Page, Problem> {
+        self.memberships.role(room, viewer).await?;
+        let partition = self.log.partition_of(room);
+        if let Some(position) = query.at_least.filter(|position| position.epoch == self.epoch) {
+            self.progress.reached(partition, position, PATIENCE).await;
+        }
+        let range = match &query.around_id {
+            None => query.range.clone(),
+            Some(id) => Range::Around(self.ordinal_of(room, id).await?),
+        };
+        Ok(self.history.page(room, partition, &range, query.limit).await?)
+    }
+
+    /// One message of a room that `viewer` is in.
+    pub(crate) async fn message(
+        &self,
+        viewer: &UserId,
+        room: &RoomId,
+        id: &MessageId,
+    ) -> Result<Message, Problem> {
+        self.memberships.role(room, viewer).await?;
+        self.history.message(room, id).await?.ok_or_else(no_such_message)
+    }
+
+    async fn ordinal_of(&self, room: &RoomId, id: &MessageId) -> Result<i64, Problem> {
+        let message = self.history.message(room, id).await?.ok_or_else(no_such_message)?;
+        message.ordinal.ok_or_else(|| Problem::new(Code::Invalid, "This message has no ordinal."))
+    }
+}

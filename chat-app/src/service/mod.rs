@@ -1,0 +1,50 @@
+//! The use cases of the chat, one function each, over the ports and the log.
+
+mod accounts;
+mod history;
+mod log;
+mod markers;
+mod membership;
+mod messages;
+mod passwords;
+mod relay;
+mod rooms;
+mod throttle;
+mod tokens;
+
+use std::sync::Arc;
+
+use stomp_server::broker::Epoch;
+
+pub(crate) use self::{
+    history::PageQuery,
+    log::{Log, json_message},
+    markers::Markers,
+    membership::Memberships,
+    passwords::Passwords,
+    relay::Relay,
+    rooms::RoomRequest,
+    throttle::Throttle,
+    tokens::{Identity, TOKEN_LIFE, Tokens, own_secret},
+};
+use crate::{
+    ports::{Accounts, History, Rooms},
+    store::Progress,
+};
+
+/// Everything that the chat can be asked to do. STOMP and HTTP stand on top of it.
+pub(crate) struct Chat {
+    pub(crate) accounts: Arc<dyn Accounts>,
+    pub(crate) rooms: Arc<dyn Rooms>,
+    pub(crate) history: Arc<dyn History>,
+    pub(crate) memberships: Arc<Memberships>,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) passwords: Passwords,
+    pub(crate) logins: Throttle,
+    pub(crate) log: Log,
+    pub(crate) relay: Relay,
+    pub(crate) markers: Markers,
+    pub(crate) progress: Progress,
+    /// Of the log at hand; positions of others mean nothing here.
+    pub(crate) epoch: Epoch,
+}

@@ -1,0 +1,49 @@
+//! Where a session may go outside `/app`: its rooms' topics and its own queues, nowhere else.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use stomp_server::{
+    auth::{Authorize, Decision, Intent, Principal},
+    problem::{Code, Problem},
+};
+
+use crate::{
+    domain::{OWN_QUEUES, ROOM_TOPIC, RoomId, UserId, no_such_room},
+    service::Chat,
+};
+
+/// Membership decides about rooms. A refusal there is a problem and no error, so that losing
+/// one room never costs the others.
+pub(crate) struct RoomRules(pub(crate) Arc<Chat>);
+
+#[async_trait]
+impl Authorize for RoomRules {
+    async fn authorize(&self, who: &Principal, intent: Intent<'_>) -> Decision {
+        match intent {
+            Intent::Send(_) => deny("Clients send to /app only."),
+            Intent::Subscribe(destination) if OWN_QUEUES.contains(&destination) => Decision::Allow,
+            Intent::Subscribe(destination) => match destination.strip_prefix(ROOM_TOPIC) {
+                Some(id) => self.subscribe(who, id).await,
+                None => deny("Clients subscribe to rooms and to queues of their own only."),
+            },
+        }
+    }
+}
+
+impl RoomRules {
+    /// A pattern has no form that a room's id has, so it is no room.
+    async fn subscribe(&self, who: &Principal, id: &str) -> Decision {
+        let (Some(room), Some(user)) = (RoomId::parse(id), UserId::parse(who.name())) else {
+            return Decision::Refuse(no_such_room());
+        };
+        match self.0.memberships.role(&room, &user).await {
+            Ok(_) => Decision::Allow,
+            Err(problem) => Decision::Refuse(problem),
+        }
+    }
+}
+
+fn deny(detail: &'static str) -> Decision {
+    Decision::Deny(Problem::new(Code::Forbidden, detail))
+}

@@ -1,0 +1,129 @@
+//! What stands behind `/app`.
+
+use std::{borrow::Cow, sync::Arc};
+
+use async_trait::async_trait;
+use serde::Serialize;
+use stomp_core::SharedMessage;
+use stomp_server::{
+    auth::Principal,
+    broker::ConnectionId,
+    problem::{Code, Problem},
+    router::{Answer, AppSend, AppSubscribe, Handler},
+};
+
+use super::Online;
+use crate::{
+    domain::{Page, ROOMS_APP, Room, RoomId, UserId, no_such_room, parse_app},
+    service::{Chat, PageQuery, json_message},
+};
+
+/// Rooms in one reply; REST has the rest.
+const ROOMS_IN_REPLY: u32 = 200;
+/// The header that makes a retry harmless.
+const CLIENT_MESSAGE_ID: &str = "client-message-id";
+
+/// Hands intentions to the use cases.
+pub(crate) struct Rooms {
+    pub(crate) chat: Arc<Chat>,
+    pub(crate) online: Online,
+}
+
+#[async_trait]
+impl Handler for Rooms {
+    async fn send(&self, request: AppSend) -> Result<Answer, Problem> {
+        let user = user(&request.who)?;
+        let destination = request.frame.destination();
+        let (room, verb) = parse_app(&destination).ok_or_else(no_such_room)?;
+        let body = request.frame.body();
+        match verb {
+            Some("send") => {
+                let client_id = request.frame.frame().header(CLIENT_MESSAGE_ID);
+                let outgoing = self.chat.compose(&user, &room, client_id.as_deref(), body).await?;
+                Ok(Answer::Publish {
+                    publish: Box::new(outgoing.publish),
+                    receipt: vec![(Cow::Borrowed("message-id"), outgoing.message_id.to_string())],
+                })
+            }
+            Some("read") => {
+                self.chat.mark_read(&user, &room, body).await?;
+                Ok(Answer::Done(Vec::new()))
+            }
+            _ => Err(nothing_there(&destination)),
+        }
+    }
+
+    async fn subscribe(&self, request: AppSubscribe) -> Result<SharedMessage, Problem> {
+        let user = user(&request.who)?;
+        let destination = request.frame.destination();
+        if destination == ROOMS_APP {
+            return self.rooms(&user).await;
+        }
+        match parse_app(&destination) {
+            Some((room, None)) => self.entry(&user, &room, &destination).await,
+            _ => Err(no_such_room()),
+        }
+    }
+
+    async fn connected(&self, who: &Arc<Principal>, _connection: ConnectionId) {
+        if let Ok(user) = user(who) {
+            self.online.came(user);
+        }
+    }
+
+    async fn disconnected(&self, who: &Arc<Principal>, _connection: ConnectionId) {
+        if let Ok(user) = user(who) {
+            self.online.went(&user);
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct RoomsReply {
+    rooms: Vec<Room>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<String>,
+}
+
+/// A room, as it is entered: what it is, and its newest page.
+#[derive(Serialize)]
+struct Entry {
+    room: Room,
+    page: Page,
+}
+
+impl Rooms {
+    async fn rooms(&self, user: &UserId) -> Result<SharedMessage, Problem> {
+        let (rooms, cursor) = self.chat.list_rooms(user, None, ROOMS_IN_REPLY).await?;
+        let cursor = cursor.map(|cursor| cursor.to_string());
+        reply(ROOMS_APP, &RoomsReply { rooms, cursor })
+    }
+
+    async fn entry(
+        &self,
+        user: &UserId,
+        room: &RoomId,
+        destination: &str,
+    ) -> Result<SharedMessage, Problem> {
+        let page = self.chat.page(user, room, &PageQuery::default()).await?;
+        let room = self.chat.room(user, room).await?;
+        reply(destination, &Entry { room, page })
+    }
+}
+
+fn user(who: &Principal) -> Result<UserId, Problem> {
+    UserId::parse(who.name())
+        .ok_or_else(|| Problem::new(Code::Unauthorized, "A valid token is needed."))
+}
+
+fn reply(destination: &str, answer: &impl Serialize) -> Result<SharedMessage, Problem> {
+    let json = serde_json::to_string(answer).map_err(|error| {
+        tracing::error!(%error, "an answer could not be written");
+        Problem::new(Code::Unavailable, "The answer could not be written.")
+    })?;
+    Ok(json_message(destination, json))
+}
+
+fn nothing_there(destination: &str) -> Problem {
+    Problem::new(Code::NotFound, format!("This server has nothing at {destination}."))
+}

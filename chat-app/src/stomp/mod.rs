@@ -1,0 +1,12 @@
+//! The chat over STOMP: who may log in, where a session may subscribe, what a SEND means, and
+//! what each session is told.
+
+mod authenticate;
+mod authorize;
+mod fanout;
+mod handlers;
+mod online;
+
+pub(crate) use self::{
+    authenticate::TokenLogin, authorize::RoomRules, fanout::FanOut, handlers::Rooms, online::Online,
+};

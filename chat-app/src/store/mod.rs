@@ -1,0 +1,7 @@
+//! The store role: the log, written behind into SQL.
+
+mod plan;
+pub(crate) mod sql;
+mod writer;
+
+pub(crate) use self::writer::{Progress, StoreWriter};
