@@ -172,8 +172,7 @@ impl<'a> FrameRef<'a> {
         }
         let line = parse::command_line(input, sender, limits);
         let Some((command, start)) = parse::settle(line)? else { return Ok(None) };
-        let mut scan = HeaderScan::default();
-        scan.begin(start, Rules::new(*limits, command, version));
+        let mut scan = HeaderScan::new(start, Rules::new(*limits, command, version));
         let lines = parse::header_lines(input, &mut scan);
         let Some(head) = parse::settle(lines)? else { return Ok(None) };
         let mut body = BodyScan::new(command, head, scan.content_length, limits.body);

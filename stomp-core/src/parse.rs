@@ -42,6 +42,7 @@ fn incomplete<T>() -> Result<T, Err<Fault>> {
 }
 
 /// What a rule found: `None` while more octets are needed.
+#[inline]
 pub(crate) fn settle<T>(parsed: Parsed<'_, T>) -> Result<Option<T>, DecodeError> {
     match parsed {
         Ok((_, found)) => Ok(Some(found)),
@@ -54,6 +55,7 @@ pub(crate) fn settle<T>(parsed: Parsed<'_, T>) -> Result<Option<T>, DecodeError>
 
 /// `*( EOL )`: how many octets of heart-beats `input` begins with. A CR whose LF is still to come
 /// is not among them.
+#[inline]
 pub(crate) fn end_of_lines(input: &[u8]) -> Result<usize, DecodeError> {
     let mut rest = input;
     while let Ok((behind, _)) = end_of_line(rest) {
@@ -66,6 +68,7 @@ pub(crate) fn end_of_lines(input: &[u8]) -> Result<usize, DecodeError> {
 }
 
 /// `EOL = [CR] LF`
+#[inline]
 fn end_of_line(input: &[u8]) -> Parsed<'_, ()> {
     match input {
         [b'\n', rest @ ..] | [b'\r', b'\n', rest @ ..] => Ok((rest, ())),
@@ -76,6 +79,7 @@ fn end_of_line(input: &[u8]) -> Parsed<'_, ()> {
 }
 
 /// `command EOL`, and how many octets they are.
+#[inline]
 pub(crate) fn command_line<'a>(
     input: &'a [u8],
     sender: Role,
@@ -101,6 +105,7 @@ pub(crate) fn command_line<'a>(
 }
 
 /// `*( header EOL ) EOL`, going on where `scan` stopped: the length of the whole head.
+#[inline]
 pub(crate) fn header_lines<'a>(input: &'a [u8], scan: &mut HeaderScan) -> Parsed<'a, usize> {
     match scan.advance(input) {
         Ok(Some(length)) => Ok((&input[length..], length)),

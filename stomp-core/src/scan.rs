@@ -82,6 +82,18 @@ enum Step {
 }
 
 impl HeaderScan {
+    /// A scan of the lines from `start`, which is just behind the command's line.
+    pub(crate) fn new(start: usize, rules: Rules) -> Self {
+        Self {
+            index: HeaderIndex::default(),
+            content_length: None,
+            beyond_ascii: false,
+            position: start,
+            line: Line::from(start, &rules.limits),
+            rules,
+        }
+    }
+
     /// Begins anew with the lines from `start`, which is just behind the command's line.
     pub(crate) fn begin(&mut self, start: usize, rules: Rules) {
         self.index.clear();
@@ -130,7 +142,7 @@ impl HeaderScan {
         length: usize,
     ) -> Result<Step, DecodeError> {
         let base = self.position;
-        self.beyond_ascii |= block.iter().fold(0, |all, octet| all | octet) >= 0x80;
+        self.beyond_ascii |= !block.is_ascii();
         let mut marks = marks_of(block);
         while marks != 0 {
             let at = base + marks.trailing_zeros() as usize;
@@ -192,8 +204,8 @@ impl HeaderScan {
             return Err(DecodeError::TooManyHeaders { limit: self.rules.limits.headers });
         }
         let escaped = backslash && self.rules.escaping != Escaping::Literal;
-        if escaped && !self.rules.escaping.allows(&input[start..end]) {
-            return Err(DecodeError::UndefinedEscape);
+        if escaped {
+            self.check_escapes(&input[start..end])?;
         }
         if colon - start == names::CONTENT_LENGTH.len() && self.content_length.is_none() {
             self.content_length(&input[start..colon], &input[colon + 1..end])?;
@@ -202,6 +214,13 @@ impl HeaderScan {
         Ok(())
     }
 
+    #[cold]
+    fn check_escapes(&self, line: &[u8]) -> Result<(), DecodeError> {
+        if self.rules.escaping.allows(line) { Ok(()) } else { Err(DecodeError::UndefinedEscape) }
+    }
+
+    /// Not inlined, as is no other rare case: the loop over marks keeps its registers.
+    #[inline(never)]
     fn content_length(&mut self, name: &[u8], value: &[u8]) -> Result<(), DecodeError> {
         if name == names::CONTENT_LENGTH.as_bytes() {
             let length = parse::content_length(value, self.rules.version)?;
