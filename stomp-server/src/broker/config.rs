@@ -40,6 +40,26 @@ pub struct BrokerConfig {
     /// How long a publication waits for a log that is away or full before it fails. Default
     /// 30 s, longer than a restart of what stands behind it.
     pub publish_timeout: Duration,
+    /// How many bytes of publications may wait for the journal before sessions stop reading.
+    /// Default 16 MiB, a second of a slow disk.
+    pub journal_backlog: usize,
+    /// How large the journal may grow, in bytes. The oldest messages go first, but none that a
+    /// worker has yet to take over; then publications wait. Default 10 GiB.
+    pub journal_max: u64,
+    /// How long the journal keeps topic messages. Default 7 days, as long as a durable place.
+    pub journal_age: Duration,
+    /// What a commit waits for. Default [`JournalSync::Full`].
+    pub journal_sync: JournalSync,
+}
+
+/// What a commit of the journal waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum JournalSync {
+    /// The disk has it: it survives a loss of power.
+    #[default]
+    Full,
+    /// The operating system has it: it survives the process, and is faster.
+    Normal,
 }
 
 impl Default for BrokerConfig {
@@ -55,6 +75,10 @@ impl Default for BrokerConfig {
             max_deliveries: 10,
             redelivery_pause: Duration::from_millis(100),
             publish_timeout: Duration::from_secs(30),
+            journal_backlog: 16 << 20,
+            journal_max: 10 << 30,
+            journal_age: Duration::from_secs(7 * 24 * 3600),
+            journal_sync: JournalSync::Full,
         }
     }
 }

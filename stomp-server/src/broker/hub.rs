@@ -5,6 +5,7 @@
 //! only; the fan-out to a destination's subscribers holds the channel's. Subscriptions by
 //! pattern, which span channels, are served under the log's lock, so that they see log order.
 
+mod archive;
 mod topics;
 mod worker;
 
@@ -17,7 +18,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -27,6 +28,7 @@ use super::{
     SubscriptionKey, Token,
     channel::{Channel, ChannelState, Channels},
     index::Index,
+    journal::{Entry, Extent, Journal},
     pattern::Words,
     ring::{Evicted, Ring},
     subscription::{Member, Subscription, Turn},
@@ -38,7 +40,11 @@ use crate::problem::Code;
 pub(super) struct Hub {
     pub(super) config: BrokerConfig,
     pub(super) epoch: Epoch,
-    pub(super) words: Words,
+    words: Words,
+    /// What has the log behind the ring.
+    archive: Option<Arc<dyn Journal>>,
+    /// Up to here the archive may have been trimmed; raised before it is.
+    trimmed: AtomicU64,
     channels: Channels,
     pub(super) log: Mutex<Log>,
     has_patterns: AtomicBool,
@@ -75,13 +81,30 @@ pub(super) struct Aftermath {
 }
 
 impl Hub {
-    /// A hub over a log that has accepted everything below `next` already.
-    pub(super) fn new(config: BrokerConfig, epoch: Epoch, next: u64) -> Self {
+    /// A hub over an empty log that nothing else keeps.
+    pub(super) fn in_memory(config: BrokerConfig) -> Self {
+        Self::new(config, Epoch::random(), Extent::default(), None)
+    }
+
+    /// A hub over a journal.
+    pub(super) fn over(config: BrokerConfig, journal: Arc<dyn Journal>, extent: Extent) -> Self {
+        Self::new(config, journal.epoch(), extent, Some(journal))
+    }
+
+    fn new(
+        config: BrokerConfig,
+        epoch: Epoch,
+        extent: Extent,
+        archive: Option<Arc<dyn Journal>>,
+    ) -> Self {
+        let next = extent.newest + 1;
         let words = Words::new(config.separator);
-        let ring = Ring::new(config.ring_bytes).starting_behind(next - 1);
+        let ring = Ring::new(config.ring_bytes).starting_behind(extent.newest);
         Self {
             epoch,
             words,
+            archive,
+            trimmed: AtomicU64::new(extent.trimmed),
             channels: Channels::default(),
             log: Mutex::new(Log {
                 next,
@@ -115,28 +138,51 @@ impl Hub {
         self.channels.open(&publish.route, &self.log)
     }
 
-    /// Gives a message its place and brings it to everybody who listens. The caller holds the
-    /// channel's lock, and calls [`clean_up`](Self::clean_up) after it has given it back.
+    /// What the next message of a journal becomes, at the place that it will have.
+    pub(super) fn entry(&self, publish: Publish, offset: u64, at_ms: u64) -> Entry {
+        Entry { offset, at_ms, logged: Arc::new(logged(publish, self.position(offset))) }
+    }
+
+    /// Gives a message the next place and brings it to everybody who listens. The caller holds
+    /// the channel's lock, and calls [`clean_up`](Self::clean_up) after it has given it back.
     pub(super) fn append(
         &self,
         channel: &mut ChannelState,
         publish: Publish,
-        offset: Option<u64>,
-        at_ms: u64,
     ) -> (Position, Aftermath) {
-        let mut aftermath = Aftermath::default();
-        let mut log = self.log.lock();
-        let offset = offset.unwrap_or(log.next);
-        let position = Position { epoch: self.epoch, offset };
+        let log = self.log.lock();
+        let position = self.position(log.next);
         let logged = Arc::new(logged(publish, position));
+        let entry = Entry { offset: position.offset, at_ms: now_ms(), logged };
+        (position, self.deliver(channel, log, &entry))
+    }
+
+    /// Brings a message that a journal has to everybody who listens. Called in log order.
+    pub(super) fn fan_out(self: &Arc<Self>, entry: &Entry) {
+        let channel = self.channels.open(&entry.logged.route, &self.log);
+        let mut state = channel.lock();
+        let aftermath = self.deliver(&mut state, self.log.lock(), entry);
+        drop(state);
+        drop(channel);
+        self.clean_up(aftermath);
+    }
+
+    fn deliver(
+        &self,
+        channel: &mut ChannelState,
+        mut log: MutexGuard<'_, Log>,
+        entry: &Entry,
+    ) -> Aftermath {
+        let Entry { offset, at_ms, logged } = entry;
+        let mut aftermath = Aftermath::default();
         log.next = offset + 1;
-        let hold = log.hold();
-        aftermath.evicted = log.ring.push(channel.slot, offset, at_ms, &logged, hold);
+        let hold = if self.archive.is_some() { u64::MAX } else { log.hold() };
+        aftermath.evicted = log.ring.push(channel.slot, *offset, *at_ms, logged, hold);
         log.refresh(channel, &logged.route);
-        fan_out(&channel.patterns, &logged, Some(offset), &mut aftermath);
+        fan_out(&channel.patterns, logged, Some(*offset), &mut aftermath);
         drop(log);
-        fan_out(&channel.members, &logged, Some(offset), &mut aftermath);
-        (position, aftermath)
+        fan_out(&channel.members, logged, Some(*offset), &mut aftermath);
+        aftermath
     }
 
     /// Brings a volatile message to everybody who listens now.

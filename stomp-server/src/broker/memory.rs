@@ -7,11 +7,11 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::{
-    Accepted, Broker, BrokerConfig, BrokerError, Capabilities, Class, Durability, Epoch, LogInfo,
+    Accepted, Broker, BrokerConfig, BrokerError, Capabilities, Class, Durability, LogInfo,
     LogReader, Outcome, Place, Publish, Reply, SubscribeRequest, Subscribed, SubscriptionKey,
     Token,
     dedupe::Dedupe,
-    hub::{Hub, now_ms, only_start},
+    hub::{Hub, only_start},
 };
 use crate::{
     problem::{Code, Problem},
@@ -33,7 +33,7 @@ impl MemoryBroker {
     /// An empty broker.
     pub fn new(config: BrokerConfig) -> Self {
         let dedupe = Mutex::new(Dedupe::new(config.dedupe_window, config.dedupe_ids));
-        Self { hub: Arc::new(Hub::new(config, Epoch::random(), 1)), dedupe }
+        Self { hub: Arc::new(Hub::in_memory(config)), dedupe }
     }
 
     fn accept(&self, publish: Publish) -> Result<Accepted, BrokerError> {
@@ -61,7 +61,7 @@ impl MemoryBroker {
         {
             return Accepted { position: Some(self.hub.position(first)), duplicate: true };
         }
-        let (position, aftermath) = self.hub.append(&mut state, publish, None, now_ms());
+        let (position, aftermath) = self.hub.append(&mut state, publish);
         if let Some((print, now)) = print {
             self.dedupe.lock().remember(print, position.offset, now);
         }

@@ -9,6 +9,8 @@ mod dedupe;
 mod error;
 mod hub;
 mod index;
+pub mod journal;
+mod journaled;
 mod memory;
 mod message;
 mod pattern;
@@ -24,8 +26,10 @@ use async_trait::async_trait;
 use compact_str::CompactString;
 
 pub use self::{
-    config::BrokerConfig,
+    config::{BrokerConfig, JournalSync},
     error::BrokerError,
+    journal::JournalError,
+    journaled::JournalBroker,
     memory::MemoryBroker,
     message::{
         Accepted, Class, ConnectionId, DedupeKey, Delivery, Logged, MessageId, Publish,

@@ -1,12 +1,15 @@
 //! The pump: brings a subscription that is behind up to the present, at its own pace.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{Logged, hub::Hub, subscription::Subscription};
 use crate::session::Offer;
 
 /// How many messages are looked at in one stride; bounds how long a lock is held.
 const STRIDE: usize = 128;
+
+/// How long a replay waits when the journal could not be read.
+const RETRY: Duration = Duration::from_millis(500);
 
 /// Some messages in order, and how far the search for them went.
 pub(super) struct Stride {
@@ -22,11 +25,15 @@ pub(super) async fn pump(hub: Arc<Hub>, subscription: Arc<Subscription>) {
             () = subscription.capacity() => {}
         }
         let Some(place) = subscription.place() else { return };
-        let Some(stride) = hub.recent(&subscription, place, STRIDE) else {
-            if lose(&hub, &subscription) {
-                return;
+        let stride = match hub.stride(&subscription, place, STRIDE).await {
+            Ok(Some(stride)) => stride,
+            Ok(None) if lose(&hub, &subscription) => return,
+            Ok(None) => continue,
+            Err(error) => {
+                tracing::warn!(%error, "a replay waits for the journal");
+                tokio::time::sleep(RETRY).await;
+                continue;
             }
-            continue;
         };
         let is_at_head = stride.scanned == place;
         if is_at_head && hub.turn_live(&subscription) {

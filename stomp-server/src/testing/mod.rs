@@ -1,6 +1,8 @@
 //! What tests need, here and in crates that bring a broker of their own.
 
+pub mod conformance;
 mod conversation;
+pub mod listener;
 
 pub use self::conversation::Talk;
 

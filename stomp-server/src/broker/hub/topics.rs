@@ -6,7 +6,6 @@ use super::{Hub, Log};
 use crate::{
     broker::{
         BrokerError, Position, Reply, StartFrom, SubscribeRequest, Subscribed, SubscriptionKey,
-        channel::ChannelState,
         replay,
         subscription::{Member, Subscription},
     },
@@ -15,13 +14,16 @@ use crate::{
 };
 
 /// Where a subscription begins.
-enum Start {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
     /// With what comes next.
     Live,
-    /// Behind this offset; all of it is in the ring.
+    /// Behind this offset; all of it is in the ring, or in the archive.
     Behind(u64),
     /// What was asked for is not kept.
     NotKept,
+    /// Only the archive can tell.
+    Search(StartFrom),
 }
 
 impl Hub {
@@ -31,15 +33,22 @@ impl Hub {
         request: SubscribeRequest,
         outbound: Outbound,
     ) -> Reply<Subscribed> {
-        Reply::now(self.try_subscribe(request, outbound))
+        let is_pattern = self.words.is_pattern(&request.route);
+        let subscription = Arc::new(Subscription::new(request, outbound));
+        if let Err(error) = self.admit(&subscription, is_pattern) {
+            return Reply::now(Err(error));
+        }
+        if is_pattern {
+            return Reply::now(Ok(self.join_by_pattern(&subscription)));
+        }
+        match self.start(&subscription.request) {
+            Start::Search(from) => self.search(subscription, from),
+            start => Reply::now(Ok(self.join(&subscription, start))),
+        }
     }
 
-    fn try_subscribe(
-        self: &Arc<Self>,
-        request: SubscribeRequest,
-        outbound: Outbound,
-    ) -> Result<Subscribed, BrokerError> {
-        let is_pattern = self.words.is_pattern(&request.route);
+    fn admit(&self, subscription: &Arc<Subscription>, is_pattern: bool) -> Result<(), BrokerError> {
+        let request = &subscription.request;
         if is_pattern {
             self.words.check(&request.route)?;
             if !matches!(request.from, None | Some(StartFrom::Next)) {
@@ -49,9 +58,7 @@ impl Hub {
                 ));
             }
         }
-        let subscription = Arc::new(Subscription::new(request, outbound));
-        self.register(&subscription)?;
-        Ok(if is_pattern { self.join_by_pattern(&subscription) } else { self.join(&subscription) })
+        self.register(subscription)
     }
 
     fn register(&self, subscription: &Arc<Subscription>) -> Result<(), BrokerError> {
@@ -65,18 +72,22 @@ impl Hub {
         Ok(())
     }
 
-    fn join(self: &Arc<Self>, subscription: &Arc<Subscription>) -> Subscribed {
+    pub(super) fn join(
+        self: &Arc<Self>,
+        subscription: &Arc<Subscription>,
+        start: Start,
+    ) -> Subscribed {
         let request = &subscription.request;
         let channel = self.channels.open(&request.route, &self.log);
         let mut state = channel.lock();
         let log = self.log.lock();
-        let start = self.start(&log, &state, request.from);
         let mut place = log.newest();
         let mut is_live = true;
         if let Start::Behind(after) = start {
             place = after;
             subscription.catch_up(after);
-            is_live = subscription.turn_live(log.ring.newest(state.slot).unwrap_or(0));
+            is_live = log.ring.covers(state.slot, after)
+                && subscription.turn_live(log.ring.newest(state.slot).unwrap_or(0));
         }
         drop(log);
         if subscription.has_ended() {
@@ -101,26 +112,37 @@ impl Hub {
         Subscribed { position, recovered: request.from.map(|_| true) }
     }
 
-    fn start(&self, log: &Log, state: &ChannelState, from: Option<StartFrom>) -> Start {
+    /// Where a subscription begins, as far as the ring can tell.
+    fn start(&self, request: &SubscribeRequest) -> Start {
+        let Some(from) = request.from else { return Start::Live };
+        let channel = self.channels.open(&request.route, &self.log);
+        let state = channel.lock();
+        let log = self.log.lock();
         let (ring, slot) = (&log.ring, state.slot);
+        let has_all = self.archive.is_none() || ring.covers(slot, 0);
         match from {
-            None | Some(StartFrom::Next) => Start::Live,
-            Some(StartFrom::First) if ring.len(slot) <= self.config.replay_records => {
-                ring.before_last(slot, usize::MAX).map_or(Start::Live, Start::Behind)
+            StartFrom::Next => Start::Live,
+            StartFrom::After(place) if !self.has_been(&log, place) => Start::NotKept,
+            StartFrom::After(place) if ring.covers(slot, place.offset) => {
+                Start::Behind(place.offset)
             }
-            Some(StartFrom::First) => Start::NotKept,
-            Some(StartFrom::Last(count)) => {
+            StartFrom::Last(count) if has_all || ring.len(slot) >= count as usize => {
                 ring.before_last(slot, count as usize).map_or(Start::Live, Start::Behind)
             }
-            Some(StartFrom::After(place)) => {
-                let is_of_this_log = place.epoch == self.epoch && place.offset < log.next;
-                if is_of_this_log && ring.covers(slot, place.offset) {
-                    Start::Behind(place.offset)
-                } else {
-                    Start::NotKept
-                }
+            StartFrom::First if has_all && ring.len(slot) > self.config.replay_records => {
+                Start::NotKept
             }
+            StartFrom::First if has_all => {
+                ring.before_last(slot, usize::MAX).map_or(Start::Live, Start::Behind)
+            }
+            _ if self.archive.is_some() => Start::Search(from),
+            _ => Start::NotKept,
         }
+    }
+
+    /// Whether a place is one that this log has given.
+    fn has_been(&self, log: &Log, place: Position) -> bool {
+        place.epoch == self.epoch && place.offset < log.next
     }
 
     /// Turns a subscription live if it has caught up.
@@ -133,7 +155,9 @@ impl Hub {
         let channel = self.channels.open(route, &self.log);
         let mut state = channel.lock();
         let log = self.log.lock();
-        let is_live = subscription.turn_live(log.ring.newest(state.slot).unwrap_or(0));
+        // A place that the ring does not reach is behind, however empty the ring is.
+        let is_live = subscription.place().is_none_or(|place| log.ring.covers(state.slot, place))
+            && subscription.turn_live(log.ring.newest(state.slot).unwrap_or(0));
         drop(log);
         if is_live && !subscription.has_ended() {
             state.put(Member::live(subscription));

@@ -1,17 +1,21 @@
-//! Workers: readers of the whole log, out of the ring.
+//! Workers: readers of the whole log, out of the ring or what is behind it.
 
-use std::{
-    collections::hash_map::Entry,
-    sync::{Arc, atomic::Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use async_trait::async_trait;
 
 use super::{Hub, Log};
 use crate::{
-    broker::{Batch, BrokerError, LogReader, Record},
+    broker::{
+        Batch, BrokerError, LogReader, Record,
+        journal::{Entry, Span},
+        ring::Kept,
+    },
     problem::Code,
 };
+
+/// The number of a reader that is away; a journal is kept for it until it comes back.
+const ABSENT: u64 = 0;
 
 /// A reader whose place holds the ring back.
 #[derive(Debug)]
@@ -22,26 +26,43 @@ pub(in crate::broker) struct HubReader {
 }
 
 impl Hub {
-    /// A reader from `start` on; the ring keeps everything from there until it is taken over.
+    /// A reader from `start` on; the log keeps everything from there until it is taken over.
     pub(in crate::broker) fn reader(
         self: &Arc<Self>,
         start: u64,
     ) -> Result<HubReader, BrokerError> {
         let mut log = self.log.lock();
         self.check_open()?;
-        check_start(start, log.ring.evicted() + 1, log.next)?;
-        let mut number = 0;
-        while let Entry::Occupied(_) = log.holds.entry(number) {
+        let oldest = match &self.archive {
+            Some(_) => self.trimmed.load(Ordering::Acquire) + 1,
+            None => log.ring.evicted() + 1,
+        };
+        check_start(start, oldest, log.next)?;
+        let mut number = ABSENT + 1;
+        while log.holds.contains_key(&number) {
             number += 1;
         }
+        log.holds.remove(&ABSENT);
         log.holds.insert(number, start);
         self.is_read.store(true, Ordering::Release);
         Ok(HubReader { hub: self.clone(), number, next: start })
     }
 
+    /// Keeps the log from here on for a reader that will come back.
+    pub(in crate::broker) fn hold_for_absent(&self, next: u64) {
+        self.log.lock().holds.insert(ABSENT, next);
+    }
+
+    /// Says that the archive is about to be trimmed up to an offset; false where it was already.
+    pub(in crate::broker) fn raise_trimmed(&self, upto: u64) -> bool {
+        self.trimmed.fetch_max(upto, Ordering::AcqRel) < upto
+    }
+
     /// Whether readers hold back so much that no more should be accepted.
     pub(in crate::broker) fn is_overfull(&self) -> bool {
-        self.is_read.load(Ordering::Acquire) && self.log.lock().ring.is_overfull()
+        self.archive.is_none()
+            && self.is_read.load(Ordering::Acquire)
+            && self.log.lock().ring.is_overfull()
     }
 
     /// Waits until readers have let go. Cancel-safe.
@@ -65,7 +86,7 @@ impl Hub {
         let mut log = self.log.lock();
         change(&mut log);
         let hold = log.hold();
-        let evicted = log.ring.shrink(hold);
+        let evicted = log.ring.shrink(hold); // a ring over a journal is never too full
         self.is_read.store(!log.holds.is_empty(), Ordering::Release);
         drop(log);
         for gone in evicted.iter().filter(|gone| gone.was_last) {
@@ -74,15 +95,34 @@ impl Hub {
         self.released.notify_waiters();
     }
 
-    fn read_from(&self, next: u64, max: usize) -> Vec<Record> {
-        let log = self.log.lock();
-        let kept = log.ring.read_all(next.saturating_sub(1), max.max(1));
-        kept.map(|kept| Record {
-            offset: kept.offset,
-            logged: kept.logged.clone(),
-            at_ms: kept.at_ms,
-        })
-        .collect()
+    /// Some records from an offset on; nothing at the head.
+    async fn read_from(&self, next: u64, max: usize) -> Result<Vec<Record>, BrokerError> {
+        let after = next.saturating_sub(1);
+        let upto = {
+            let log = self.log.lock();
+            if log.ring.evicted() <= after {
+                return Ok(log.ring.read_all(after, max).map(Record::from).collect());
+            }
+            log.newest()
+        };
+        let Some(archive) = &self.archive else {
+            return Err(BrokerError::unknown("the log no longer has what the reader needs"));
+        };
+        let entries = archive.read(Span { after, upto }, max).await;
+        let entries = entries.map_err(|error| BrokerError::unknown(error.to_string()))?;
+        Ok(entries.into_iter().map(Record::from).collect())
+    }
+}
+
+impl From<&Kept> for Record {
+    fn from(kept: &Kept) -> Self {
+        Self { offset: kept.offset, logged: kept.logged.clone(), at_ms: kept.at_ms }
+    }
+}
+
+impl From<Entry> for Record {
+    fn from(entry: Entry) -> Self {
+        Self { offset: entry.offset, logged: entry.logged, at_ms: entry.at_ms }
     }
 }
 
@@ -93,7 +133,7 @@ impl LogReader for HubReader {
             let appended = self.hub.appended.notified();
             tokio::pin!(appended);
             appended.as_mut().enable();
-            let records = self.hub.read_from(self.next, max);
+            let records = self.hub.read_from(self.next, max.max(1)).await?;
             if let Some(last) = records.last() {
                 self.next = last.offset + 1;
                 return Ok(Batch { partition: 0, records, next: self.next });
@@ -118,8 +158,13 @@ impl LogReader for HubReader {
 
 impl Drop for HubReader {
     fn drop(&mut self) {
+        let comes_back = self.hub.archive.is_some();
         self.hub.release(|log| {
-            log.holds.remove(&self.number);
+            let Some(held) = log.holds.remove(&self.number) else { return };
+            if comes_back {
+                let absent = log.holds.entry(ABSENT).or_insert(held);
+                *absent = held.min(*absent);
+            }
         });
     }
 }

@@ -1,0 +1,54 @@
+//! Every broker of this machine keeps every promise of the trait.
+
+#![cfg(feature = "testing")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot begin has failed")]
+
+use std::sync::Arc;
+
+use stomp_server::{
+    broker::{Broker, BrokerConfig, JournalBroker, MemoryBroker, journal::MemoryJournal},
+    testing::conformance,
+};
+
+#[tokio::test]
+async fn the_broker_in_memory_keeps_its_promises() {
+    conformance::broker(|| async { Arc::new(MemoryBroker::default()) as Arc<dyn Broker> }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_broker_in_memory_keeps_its_promises_on_two_cores() {
+    conformance::broker(|| async { Arc::new(MemoryBroker::default()) as Arc<dyn Broker> }).await;
+}
+
+#[tokio::test]
+async fn the_broker_over_a_journal_keeps_its_promises() {
+    conformance::broker(|| over_memory_journal(BrokerConfig::default())).await;
+}
+
+/// A ring of nothing: every replay has to come out of the journal.
+#[tokio::test]
+async fn the_broker_over_a_journal_alone_keeps_its_promises() {
+    conformance::broker(|| {
+        over_memory_journal(BrokerConfig { ring_bytes: 0, ..BrokerConfig::default() })
+    })
+    .await;
+}
+
+async fn over_memory_journal(config: BrokerConfig) -> Arc<dyn Broker> {
+    Arc::new(JournalBroker::over(Arc::new(MemoryJournal::new()), config).await.unwrap())
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_broker_over_sqlite_keeps_its_promises() {
+    let folder = tempfile::tempdir().unwrap();
+    let count = std::sync::atomic::AtomicU32::new(0);
+    conformance::broker(|| async {
+        let number = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let path = folder.path().join(format!("{number}.db"));
+        let config =
+            BrokerConfig { ring_bytes: 4096 * (number as usize % 2), ..BrokerConfig::default() };
+        Arc::new(JournalBroker::open(path, config).await.unwrap()) as Arc<dyn Broker>
+    })
+    .await;
+}
