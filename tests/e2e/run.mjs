@@ -1,6 +1,6 @@
 /**
  * End to end: the started binaries, tried by clients that were not written here.
- * `node run.mjs [PART...]` runs all parts or those named: stomp.py stompjs client crash page.
+ * `node run.mjs [PART...]` runs all parts or those named: stomp.py stompjs spring client crash page.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -17,36 +17,40 @@ const checks = new Checks();
 const only = process.argv.slice(2);
 const wanted = (part) => only.length === 0 || only.includes(part);
 
-/** stomp.py is Python: its own program, whose lines are counted here. */
-async function stompPy(port, extra) {
-  const venv = join(root, '.cache/venv/bin/python');
-  const program = spawn(existsSync(venv) ? venv : 'python3', [join(root, 'tests/e2e/stomp_py.py'), String(port), ...extra], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
+/** A client of another language is a program of its own, whose lines are counted here. */
+async function program(name, command, args) {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' } });
+  const ended = new Promise((resolve) => {
+    child.on('error', () => resolve(-1));
+    child.on('close', resolve);
   });
-  const ended = new Promise((resolve) => program.on('close', resolve));
   let lines = 0;
-  for await (const line of createInterface({ input: program.stdout })) {
+  for await (const line of createInterface({ input: child.stdout })) {
     console.log(line);
     if (line.startsWith('ok   ')) checks.passed += 1;
     if (line.startsWith('FAIL ')) checks.failed += 1;
     lines += 1;
   }
   const code = await ended;
-  await checks.check('stomp.py: the program came to its end', () => {
+  await checks.check(`${name}: the program came to its end`, () => {
     if (lines === 0 || (code !== 0 && code !== 1)) throw new Error(`it ended with ${code} after ${lines} lines`);
   });
 }
+
+const venv = join(root, '.cache/venv/bin/python');
+const stompPy = (port) => program('stomp.py', existsSync(venv) ? venv : 'python3', [join(root, 'tests/e2e/stomp_py.py'), String(port)]);
+const spring = (url) => program('spring', 'java', ['-XX:TieredStopAtLevel=1', '-cp', `${join(root, '.cache/spring')}:${join(root, '.cache/spring/libs')}/*`, 'SpringClient', url]);
 
 for (const [name, args] of [
   ['memory', []],
   ['sqlite', ['--broker', `sqlite:${join(temporaryFolder(), 'log.db')}`]],
 ]) {
-  if (!wanted('stomp.py') && !wanted('stompjs')) break;
+  if (!['stomp.py', 'stompjs', 'spring'].some(wanted)) break;
   console.log(`-- stomp-server, broker ${name}`);
   const broker = await startBroker(args);
-  if (wanted('stomp.py')) await stompPy(broker.tcp, []);
+  if (wanted('stomp.py')) await stompPy(broker.tcp);
   if (wanted('stompjs')) await stompjs(checks, broker.ws, {});
+  if (wanted('spring')) await spring(broker.ws);
   await checks.check(`stomp-server (${name}) ends with 0 when asked to`, async () => {
     const code = await broker.stop();
     if (code !== 0) throw new Error(`exit code ${code}\n${broker.log}`);
