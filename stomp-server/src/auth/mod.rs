@@ -1,5 +1,16 @@
 //! Who somebody is, and what they may do.
 
+#[cfg(feature = "users")]
+mod book;
+#[cfg(feature = "users")]
+mod hashing;
+#[cfg(feature = "jwt")]
+pub mod jwt;
+mod logins;
+mod rules;
+#[cfg(feature = "users")]
+mod users;
+
 use std::{
     fmt,
     net::SocketAddr,
@@ -9,7 +20,19 @@ use std::{
 
 use async_trait::async_trait;
 
-use crate::problem::{Code, Problem};
+#[cfg(feature = "users")]
+pub use self::{
+    hashing::{Hashing, MAX_PASSWORD, hash_password},
+    users::{Users, UsersError},
+};
+pub use self::{
+    logins::{LocalOnly, Logins},
+    rules::{Rights, Rule},
+};
+use crate::{
+    problem::{Code, Problem},
+    router::Destination,
+};
 
 /// What a CONNECT frame brings along to log in with.
 ///
@@ -22,8 +45,12 @@ pub struct Credentials {
     pub passcode: Option<String>,
     /// The `Authorization` header of CONNECT, as it came.
     pub authorization: Option<String>,
+    /// The name in the client's certificate, which TLS has verified.
+    pub certificate: Option<Arc<str>>,
     /// Where the connection comes from.
     pub peer: Option<SocketAddr>,
+    /// Whether it comes from this machine, and not through a proxy on it.
+    pub is_local: bool,
 }
 
 impl Credentials {
@@ -41,6 +68,7 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials")
             .field("login", &self.login)
+            .field("certificate", &self.certificate)
             .field("peer", &self.peer)
             .finish_non_exhaustive()
     }
@@ -122,6 +150,18 @@ pub trait Authorize: Send + Sync + 'static {
     async fn authorize(&self, who: &Principal, intent: Intent<'_>) -> Decision;
 }
 
+/// The one answer to every login that does not hold: it tells nobody which part was wrong.
+pub(crate) fn refused() -> Problem {
+    Problem::new(Code::Unauthorized, "The login is unknown, or what came with it is wrong.")
+}
+
+/// Whether this can name a user: 1 to 128 letters, digits, `.`, `_`, `@` or `-`. So a name
+/// never holds what splits destinations or lines.
+pub fn is_user_name(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'@' | b'-');
+    (1..=128).contains(&name.len()) && name.bytes().all(allowed)
+}
+
 /// Takes any login, for loopback: the name that was given, or nobody.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AnyLogin;
@@ -129,10 +169,14 @@ pub struct AnyLogin;
 #[async_trait]
 impl Authenticate for AnyLogin {
     async fn authenticate(&self, credentials: Credentials) -> Result<Principal, Problem> {
-        Ok(match credentials.login {
-            Some(name) if !name.is_empty() => Principal::user(name),
-            _ => Principal::anonymous(),
-        })
+        match credentials.login {
+            // With a slash it could pass for another user's name and destination.
+            Some(name) if name.contains('/') => {
+                Err(Problem::new(Code::Unauthorized, "A login name has no slash."))
+            }
+            Some(name) if !name.is_empty() => Ok(Principal::user(name)),
+            _ => Ok(Principal::anonymous()),
+        }
     }
 }
 
@@ -145,9 +189,12 @@ pub struct AllowAll;
 impl Authorize for AllowAll {
     async fn authorize(&self, _who: &Principal, intent: Intent<'_>) -> Decision {
         match intent {
-            Intent::Send(destination) if destination.starts_with("/user/") => Decision::Deny(
-                Problem::new(Code::Forbidden, "Only a rule or a handler may send to a user."),
-            ),
+            Intent::Send(text)
+                if matches!(Destination::parse(text), Ok(Destination::User { .. })) =>
+            {
+                let detail = "Only a rule or a handler may send to a user.";
+                Decision::Deny(Problem::new(Code::Forbidden, detail))
+            }
             _ => Decision::Allow,
         }
     }

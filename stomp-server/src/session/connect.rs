@@ -1,6 +1,6 @@
 //! CONNECT: version, heart-beat and login, to CONNECTED or a refusal.
 
-use std::{borrow::Cow, net::SocketAddr, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use stomp_core::{Command, Connect, Frame, HeartBeat, Version, heartbeat, version};
 
@@ -40,7 +40,7 @@ impl Machine {
             login: frame.login().map(Cow::into_owned),
             passcode: frame.passcode().map(Cow::into_owned),
             authorization: frame.header("Authorization").map(Cow::into_owned),
-            peer: None::<SocketAddr>,
+            ..Credentials::default()
         }));
         Ok(())
     }
