@@ -2,6 +2,8 @@
 
 pub mod auth;
 pub mod broker;
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(feature = "websocket")]
 pub mod http;
 pub mod problem;

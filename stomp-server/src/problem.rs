@@ -40,6 +40,28 @@ pub enum Code {
 }
 
 impl Code {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::Protocol,
+        Self::Limit,
+        Self::Invalid,
+        Self::Unauthorized,
+        Self::Expired,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::Conflict,
+        Self::InUse,
+        Self::TooLarge,
+        Self::RateLimited,
+        Self::Unavailable,
+        Self::Shutdown,
+    ];
+
+    /// The code of a word on the wire.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == word)
+    }
+
     /// The word on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -170,6 +192,14 @@ struct Document<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_code_is_found_by_its_word() {
+        for code in Code::ALL {
+            assert_eq!(Code::from_word(code.as_str()), Some(code));
+        }
+        assert_eq!(Code::from_word("other"), None);
+    }
 
     #[test]
     fn a_problem_document_leaves_out_what_is_absent() {

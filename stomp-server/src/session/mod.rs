@@ -29,6 +29,8 @@ pub use self::{
     limits::SessionLimits,
     outbound::{Offer, Outbound, OutboundQueue, SlowConsumer, outbound},
 };
+#[cfg(feature = "client")]
+pub(crate) use self::heartbeat::{Due, HeartBeats};
 pub(crate) use self::{
     driver::{Peer, run},
     machine::Surroundings,
