@@ -13,8 +13,8 @@ use std::{
 pub mod frames;
 
 /// How long one entry runs in a round.
-const TURN: Duration = Duration::from_millis(4);
-const ROUNDS: usize = 61;
+const TURN: Duration = Duration::from_micros(500);
+const ROUNDS: usize = 401;
 
 /// Entries that are compared with each other.
 pub struct Contest<'a> {
@@ -146,8 +146,7 @@ pub fn report(answers: &[Answer]) {
     }
 }
 
-/// The middle of `numbers`.
-pub fn median(mut numbers: Vec<f64>) -> f64 {
+fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_by(f64::total_cmp);
     numbers[numbers.len() / 2]
 }

@@ -92,6 +92,24 @@ pub(crate) fn write_line(out: &mut BytesMut, name: &str, value: &str, version: V
     out.put_u8(b'\n');
 }
 
+/// Writes `first` and the lines of `headers` as they are. In one piece of memory: room is made once,
+/// and not for each of the many short texts.
+pub(crate) fn write_raw(out: &mut BytesMut, first: &[u8], headers: &[(&str, &str)]) {
+    let start = out.len();
+    let lines: usize = headers.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+    out.resize(start + first.len() + lines, b'\n');
+    let (line, mut place) = out[start..].split_at_mut(first.len());
+    line.copy_from_slice(first);
+    for (name, value) in headers {
+        let (line, rest) = place.split_at_mut(name.len() + value.len() + 2);
+        let (before, behind) = line.split_at_mut(name.len() + 1);
+        before[..name.len()].copy_from_slice(name.as_bytes());
+        before[name.len()] = b':';
+        behind[..value.len()].copy_from_slice(value.as_bytes());
+        place = rest;
+    }
+}
+
 /// `content-length:` and the number, without a detour over a string.
 pub(crate) fn write_content_length(out: &mut BytesMut, length: usize) {
     out.put_slice(b"content-length:");

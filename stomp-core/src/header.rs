@@ -130,9 +130,9 @@ impl fmt::Debug for Header<'_> {
 
 /// Heads are UTF-8 before they get here, so nothing is ever replaced.
 fn text(octets: &[u8], escaping: Escaping) -> Cow<'_, str> {
-    match String::from_utf8_lossy(octets) {
-        Cow::Borrowed(text) => escaping.unescape(text),
-        Cow::Owned(text) => Cow::Owned(escaping.unescape(&text).into_owned()),
+    match std::str::from_utf8(octets) {
+        Ok(text) => escaping.unescape(text),
+        Err(_) => String::from_utf8_lossy(octets),
     }
 }
 

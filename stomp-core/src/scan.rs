@@ -271,6 +271,14 @@ impl HeaderScan {
     }
 }
 
+/// How many octets of `text` may mean more than themselves.
+pub(crate) fn count_marks(text: &[u8]) -> usize {
+    let (blocks, rest) = text.as_chunks::<BLOCK>();
+    let count = |block: &[u8; BLOCK]| marks_of(block).count_ones() as usize;
+    let last = if rest.is_empty() { 0 } else { count(&padded(rest)) };
+    blocks.iter().map(count).sum::<usize>() + last
+}
+
 /// A bit for each octet that may mean more than itself, the first octet's lowest. Control characters
 /// below CR are among them and are passed over later: one comparison instead of four.
 #[inline]

@@ -12,7 +12,7 @@ use crate::{
     Send, StoredError, Version, encode,
     escape::{self, Escaping},
     header::{HeaderIndex, Headers, Reading},
-    names,
+    names, scan,
 };
 
 /// What a broker fans out: destination, headers and body of a message. A clone is one reference
@@ -149,8 +149,14 @@ impl SharedMessage {
     /// Writes `MESSAGE` and the headers of one subscription at the end of `out`, escaped for
     /// `version`. The [`tail`](Self::tail) follows it.
     pub fn encode_head(out: &mut BytesMut, version: Version, headers: &[(&str, &str)]) {
-        let size: usize = headers.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-        out.reserve(MESSAGE_LINE.len() + size);
+        let start = out.len();
+        encode::write_raw(out, MESSAGE_LINE, headers);
+        // A line end for MESSAGE, a colon and a line end for each header: more marks than these need
+        // an escape.
+        if scan::count_marks(&out[start..]) == 1 + 2 * headers.len() {
+            return;
+        }
+        out.truncate(start);
         out.put_slice(MESSAGE_LINE);
         for (name, value) in headers {
             encode::write_line(out, name, value, version);
