@@ -1,0 +1,135 @@
+//! A journal whose commits go wrong when they are told to.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use stomp_server::broker::{
+    Epoch,
+    journal::{Change, Entry, Extent, Journal, JournalError, PlaceEntry, QueueEntry, Span},
+};
+use tokio::sync::watch;
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Nothing.
+    None,
+    /// A commit fails and leaves nothing behind.
+    NotCommitted,
+    /// A commit is made, but its answer is lost.
+    UnknownKept,
+    /// A commit is not made, and its answer is lost too.
+    UnknownLost,
+    /// A commit does not end while this lasts.
+    Hang,
+}
+
+/// A journal over a sound one.
+#[derive(Debug)]
+pub(crate) struct Flaky<J> {
+    inner: J,
+    fault: watch::Sender<Fault>,
+    /// How many commits were made.
+    pub(crate) commits: AtomicU32,
+}
+
+impl<J: Journal> Flaky<J> {
+    /// One that works, for now.
+    pub(crate) fn over(inner: J) -> Self {
+        Self { inner, fault: watch::Sender::new(Fault::None), commits: AtomicU32::new(0) }
+    }
+
+    /// From now on.
+    pub(crate) fn set(&self, fault: Fault) {
+        self.fault.send_replace(fault);
+    }
+
+    async fn commit_now(&self, batch: &[Change]) -> Result<(), JournalError> {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.inner.commit(batch).await
+    }
+}
+
+#[async_trait]
+impl<J: Journal> Journal for Flaky<J> {
+    fn epoch(&self) -> Epoch {
+        self.inner.epoch()
+    }
+
+    async fn extent(&self) -> Result<Extent, JournalError> {
+        self.inner.extent().await
+    }
+
+    async fn commit(&self, batch: &[Change]) -> Result<(), JournalError> {
+        let fault = *self.fault.borrow();
+        match fault {
+            Fault::None => self.commit_now(batch).await,
+            Fault::NotCommitted => Err(JournalError::NotCommitted("the disk is full".into())),
+            Fault::UnknownKept => {
+                self.commit_now(batch).await?;
+                Err(JournalError::Unknown("the answer was lost".into()))
+            }
+            Fault::UnknownLost => Err(JournalError::Unknown("the answer was lost".into())),
+            Fault::Hang => {
+                let mut fault = self.fault.subscribe();
+                let _ = fault.wait_for(|fault| *fault != Fault::Hang).await;
+                self.commit_now(batch).await
+            }
+        }
+    }
+
+    async fn read(&self, span: Span, max: usize) -> Result<Vec<Entry>, JournalError> {
+        self.inner.read(span, max).await
+    }
+
+    async fn read_route(
+        &self,
+        route: &str,
+        span: Span,
+        max: usize,
+    ) -> Result<Vec<Entry>, JournalError> {
+        self.inner.read_route(route, span, max).await
+    }
+
+    async fn count_route(
+        &self,
+        route: &str,
+        span: Span,
+        at_most: usize,
+    ) -> Result<usize, JournalError> {
+        self.inner.count_route(route, span, at_most).await
+    }
+
+    async fn first_of_last(
+        &self,
+        route: &str,
+        span: Span,
+        count: usize,
+    ) -> Result<Option<u64>, JournalError> {
+        self.inner.first_of_last(route, span, count).await
+    }
+
+    async fn oldest(&self, before_ms: u64, at_most: usize) -> Result<Option<u64>, JournalError> {
+        self.inner.oldest(before_ms, at_most).await
+    }
+
+    async fn cursor(&self, name: &str) -> Result<Option<u64>, JournalError> {
+        self.inner.cursor(name).await
+    }
+
+    async fn queued(&self, after: u64, max: usize) -> Result<Vec<QueueEntry>, JournalError> {
+        self.inner.queued(after, max).await
+    }
+
+    async fn places(&self) -> Result<Vec<PlaceEntry>, JournalError> {
+        self.inner.places().await
+    }
+
+    async fn bytes(&self) -> Result<u64, JournalError> {
+        self.inner.bytes().await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
