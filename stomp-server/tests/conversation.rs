@@ -502,3 +502,28 @@ async fn a_server_mounts_any_stream_and_publishes_from_outside() {
     assert!(accepted.position.is_some());
     ann.play("S: MESSAGE⏎k:v⏎⏎from outside").await;
 }
+
+#[tokio::test]
+async fn a_frame_longer_than_what_is_read_ahead_arrives() {
+    let server = server();
+    let mut ann = talk(&server);
+    ann.login("ann").await;
+    let body = "x".repeat(1024 * 1024);
+    ann.play("C: SUBSCRIBE⏎id:0⏎destination:/topic/a⏎receipt:s⏎⏎^@\n S: RECEIPT⏎receipt-id:s")
+        .await;
+    ann.write(format!("SEND\ndestination:/topic/a\n\n{body}\0").as_bytes()).await;
+    assert_eq!(ann.frame().await.body().len(), body.len());
+}
+
+#[tokio::test]
+async fn many_frames_in_one_write_are_all_taken_without_another_byte() {
+    let server = server();
+    let mut ann = talk(&server);
+    ann.login("ann").await;
+    let frames: String =
+        (0..2_000).map(|n| format!("SEND\ndestination:/topic/a\nreceipt:{n}\n\nx\0")).collect();
+    ann.write(frames.as_bytes()).await;
+    for n in 0..2_000 {
+        assert_eq!(ann.frame().await.header("receipt-id").as_deref(), Some(n.to_string().as_str()));
+    }
+}

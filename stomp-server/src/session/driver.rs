@@ -40,7 +40,8 @@ use crate::{
 const FRAMES_IN_A_ROW: usize = 64;
 /// Unsent bytes above which the queue is left to wait: one socket buffer's worth.
 const WRITE_AHEAD: usize = 64 * 1024;
-/// Bytes read ahead of the frame that is being dealt with.
+/// Bytes read ahead of the frame that is being dealt with. A frame may be longer: the decoder
+/// holds it against the limits while it arrives.
 const READ_AHEAD: usize = 64 * 1024;
 /// How long the last words may take to be written, and then the peer to hang up.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -99,6 +100,8 @@ struct Driver<T: Transport> {
     recheck_at: Option<Instant>,
     sleep: Pin<Box<Sleep>>,
     input_ended: bool,
+    /// The decoder has asked for more than `input` has.
+    starved: bool,
     stopping: bool,
     close: Option<Close>,
 }
@@ -138,6 +141,7 @@ impl<T: Transport> Driver<T> {
             recheck_at: None,
             sleep: Box::pin(tokio::time::sleep_until(connect_by.into())),
             input_ended: false,
+            starved: true,
             stopping: false,
             close: None,
             server,
@@ -152,7 +156,9 @@ impl<T: Transport> Driver<T> {
             if let Some(close) = self.close {
                 return close;
             }
-            if more {
+            // Outcomes that were there at once may have made room for frames that wait in `input`;
+            // no event would come for those.
+            if more || (!self.starved && self.wants_frames()) {
                 tokio::task::yield_now().await;
                 continue;
             }
@@ -175,6 +181,7 @@ impl<T: Transport> Driver<T> {
                 }
                 Ok(Some(Decoded::HeartBeat)) => {}
                 Ok(None) => {
+                    self.starved = true;
                     if self.input_ended {
                         self.machine.on_end(&mut self.actions);
                         self.act();
@@ -200,7 +207,7 @@ impl<T: Transport> Driver<T> {
         !self.input_ended
             && !self.machine.is_closing()
             && self.wants_frames()
-            && self.input.len() < READ_AHEAD
+            && (self.starved || self.input.len() < READ_AHEAD)
     }
 
     /// Moves what waits in the queue to the transport, up to what one write takes.
@@ -277,8 +284,12 @@ impl<T: Transport> Driver<T> {
         match event {
             Event::Reply(ticket, reply) => self.machine.on_reply(ticket, reply, &mut self.actions),
             Event::Work(work) => self.on_work(work),
-            Event::Read(Ok(0) | Err(_)) => self.input_ended = true,
+            Event::Read(Ok(0) | Err(_)) => {
+                self.starved = false;
+                self.input_ended = true;
+            }
             Event::Read(Ok(_)) => {
+                self.starved = false;
                 if let Some(beats) = &mut self.beats {
                     beats.received(now());
                 }
@@ -334,7 +345,8 @@ impl<T: Transport> Driver<T> {
         }
         self.recheck(now);
         self.beat(now);
-        self.sleep = Box::pin(tokio::time::sleep_until((now + FAR).into()));
+        let next = self.first_due().unwrap_or(now + FAR);
+        self.sleep.as_mut().reset(next.into());
     }
 
     /// Asks now and then whether the login still holds.
@@ -367,14 +379,17 @@ impl<T: Transport> Driver<T> {
     /// Sets the one timer to what is due first. It is only ever brought forward: one that
     /// fires too early finds nothing due, which costs less than moving it with every frame.
     fn arm(&mut self) {
-        let beat = self.beats.as_ref().and_then(HeartBeats::next);
-        let expires = self.who.as_ref().and_then(|who| who.expires);
-        let first = [self.connect_by, beat, expires, self.recheck_at].into_iter().flatten().min();
-        if let Some(first) = first
+        if let Some(first) = self.first_due()
             && first < self.sleep.deadline().into_std()
         {
             self.sleep.as_mut().reset(first.into());
         }
+    }
+
+    fn first_due(&self) -> Option<Instant> {
+        let beat = self.beats.as_ref().and_then(HeartBeats::next);
+        let expires = self.who.as_ref().and_then(|who| who.expires);
+        [self.connect_by, beat, expires, self.recheck_at].into_iter().flatten().min()
     }
 
     /// Does what the machine wants done, in order.
@@ -415,6 +430,8 @@ impl<T: Transport> Driver<T> {
             Action::Login(mut credentials) => {
                 self.connect_by = None; // CONNECT is read; the login has a bound of its own
                 credentials.peer = self.peer.address;
+                credentials.is_local =
+                    self.peer.address.is_none_or(|peer| peer.ip().to_canonical().is_loopback());
                 self.work = Some(work::login(&self.server, credentials, self.peer.connection));
             }
             Action::Opened(version, beats, who) => {
