@@ -9,7 +9,7 @@ use std::{
 
 use clap::{Parser, ValueEnum};
 use stomp_server::{
-    broker::BrokerConfig,
+    broker::{BrokerConfig, JournalSync},
     session::{SessionLimits, SlowConsumer},
 };
 
@@ -90,6 +90,13 @@ pub(crate) struct Cli {
     /// How long a SEND waits for a log that is away or full.
     #[arg(long, env = "STOMP_PUBLISH_TIMEOUT", default_value = "30s", value_parser = humantime::parse_duration)]
     publish_timeout: Duration,
+    /// The most that the journal may hold on disk; SENDs wait when it is full.
+    #[arg(long, env = "STOMP_JOURNAL_MAX", default_value = "10GiB", value_parser = bytes)]
+    journal_max: usize,
+    /// What a receipt of a journaled message survives: `full` a loss of power too, `normal` the
+    /// process only.
+    #[arg(long, env = "STOMP_JOURNAL_SYNC", value_enum, default_value_t = Sync::Full)]
+    journal_sync: Sync,
 }
 
 /// An address, or none.
@@ -137,6 +144,14 @@ enum Slow {
     Disconnect,
     /// The oldest waiting messages are dropped and counted.
     DropOldest,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Sync {
+    /// Every commit is on the disk.
+    Full,
+    /// Commits are with the operating system.
+    Normal,
 }
 
 fn bytes(text: &str) -> Result<usize, String> {
@@ -206,6 +221,11 @@ impl Cli {
             queue_max: self.queue_max,
             max_deliveries: self.max_deliveries,
             publish_timeout: self.publish_timeout,
+            journal_max: self.journal_max as u64,
+            journal_sync: match self.journal_sync {
+                Sync::Full => JournalSync::Full,
+                Sync::Normal => JournalSync::Normal,
+            },
             ..BrokerConfig::default()
         }
     }

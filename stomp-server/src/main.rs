@@ -7,7 +7,7 @@ use std::{net::SocketAddr, process::ExitCode, sync::Arc};
 use clap::Parser;
 use stomp_server::{
     Server,
-    broker::{Broker, Durability, MemoryBroker},
+    broker::{Broker, Durability, JournalBroker, MemoryBroker},
     http::health_routes,
 };
 use tokio::{net::TcpListener, task::JoinSet};
@@ -78,7 +78,8 @@ async fn open_broker(cli: &Cli) -> Result<Arc<dyn Broker>, String> {
     Ok(match &cli.broker {
         BrokerChoice::Memory => Arc::new(MemoryBroker::new(config)),
         BrokerChoice::Sqlite(path) => {
-            return Err(format!("the journal {} cannot be opened yet", path.display()));
+            let opened = JournalBroker::open(path, config).await;
+            Arc::new(opened.map_err(|error| format!("the journal {}: {error}", path.display()))?)
         }
     })
 }
@@ -131,4 +132,3 @@ async fn until_told() {
         }
     }
 }
-
