@@ -7,6 +7,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 
+import org.springframework.messaging.MessageDeliveryException;
 import org.springframework.messaging.converter.CompositeMessageConverter;
 import org.springframework.messaging.converter.ByteArrayMessageConverter;
 import org.springframework.messaging.converter.StringMessageConverter;
@@ -67,6 +68,15 @@ public class SpringClient {
         return client.connectAsync(url, new WebSocketHttpHeaders(), headers, listener).get(WAIT, TimeUnit.SECONDS);
     }
 
+    /** The server answers a DISCONNECT by closing, and the client library's timer may trip over a close that is this quick. */
+    static void bye(StompSession session) {
+        try {
+            session.disconnect();
+        } catch (MessageDeliveryException afterTheClose) {
+            // It was delivered: the close is the answer to it.
+        }
+    }
+
     record Got<T>(StompHeaders headers, T body) {}
 
     static <T> BlockingQueue<Got<T>> subscribe(StompSession session, StompHeaders headers, Class<T> type) throws Exception {
@@ -117,7 +127,7 @@ public class SpringClient {
             var got = next(queue);
             same("grüße", got.body());
             same("grün: a\nb", got.headers().getFirst("colour"));
-            session.disconnect();
+            bye(session);
         });
         check("a binary body comes back octet by octet", () -> {
             StompSession session = connect(new Listener());
@@ -128,7 +138,7 @@ public class SpringClient {
             headers.setContentType(org.springframework.util.MimeTypeUtils.APPLICATION_OCTET_STREAM);
             send(session, headers, body).get(WAIT, TimeUnit.SECONDS);
             same(true, Arrays.equals(body, next(queue).body()));
-            session.disconnect();
+            bye(session);
         });
         check("heart-beats keep an idle session open", () -> {
             Listener listener = new Listener();
@@ -137,14 +147,14 @@ public class SpringClient {
             same(true, session.isConnected());
             same(0, listener.ends.size());
             send(session, to("/topic/alive"), "still here").get(WAIT, TimeUnit.SECONDS);
-            session.disconnect();
+            bye(session);
         });
         check("a thousand messages in order", () -> {
             StompSession session = connect(new Listener());
             var queue = subscribe(session, to("/topic/many"), String.class);
             for (int n = 0; n < 1_000; n++) session.send("/topic/many", "m" + n);
             for (int n = 0; n < 1_000; n++) same("m" + n, next(queue).body());
-            session.disconnect();
+            bye(session);
         });
         check("an unknown destination is an ERROR that says what to mend, then a close", () -> {
             Listener listener = new Listener();
