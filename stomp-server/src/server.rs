@@ -7,22 +7,26 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+#[cfg(feature = "websocket")]
+use crate::http::serve::{Accepted, serve};
 use crate::{
+    arrival::{Arrival, Carrier},
     auth::{AllowAll, AnyLogin, Authenticate, Authorize},
     broker::{Broker, ConnectionId, MemoryBroker},
-    problem::{Code, Problem},
-    router::{Handler, NoHandlers},
+    gate::{ConnectionLimits, Gate},
+    metrics::Metrics,
+    router::{Handle, Handler, NoHandlers},
     session::{self, Peer, SessionLimits, Surroundings},
     transport::{StreamTransport, Transport},
 };
@@ -47,8 +51,10 @@ pub(crate) struct Shared {
     /// Cancelled once, when the server goes away.
     pub(crate) stop: CancellationToken,
     pub(crate) origins: Vec<String>,
-    max_connections: usize,
-    connections: AtomicUsize,
+    pub(crate) gate: Gate,
+    pub(crate) metrics: Metrics,
+    #[cfg(feature = "websocket")]
+    pub(crate) proxies: crate::http::TrustedProxies,
     last_connection: AtomicU64,
     tasks: TaskTracker,
 }
@@ -60,8 +66,10 @@ pub struct ServerBuilder {
     authorize: Arc<dyn Authorize>,
     handler: Arc<dyn Handler>,
     limits: SessionLimits,
-    max_connections: usize,
+    connections: ConnectionLimits,
     origins: Vec<String>,
+    #[cfg(feature = "websocket")]
+    proxies: crate::http::TrustedProxies,
     separator: char,
     name: String,
 }
@@ -75,8 +83,10 @@ impl Server {
             authorize: Arc::new(AllowAll),
             handler: Arc::new(NoHandlers),
             limits: SessionLimits::default(),
-            max_connections: 15_000,
+            connections: ConnectionLimits { process: 15_000, user: None, address: None },
             origins: Vec::new(),
+            #[cfg(feature = "websocket")]
+            proxies: crate::http::TrustedProxies::default(),
             separator: '.',
             name: concat!("stomp-server/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
@@ -87,6 +97,65 @@ impl Server {
     /// # Errors
     /// Only if the listener itself is broken; single failed accepts are logged and tried again.
     pub async fn serve_tcp(&self, listener: TcpListener) -> io::Result<()> {
+        self.each_connection(listener, |server, stream, address| {
+            server.accept_as(stream, Arrival::now(Carrier::Tcp, Some(address)));
+        })
+        .await
+    }
+
+    /// Accepts STOMP over TLS until the server goes away. A handshake takes no longer than
+    /// a login may.
+    ///
+    /// # Errors
+    /// As [`serve_tcp`](Self::serve_tcp).
+    #[cfg(feature = "tls")]
+    pub async fn serve_tls(&self, listener: TcpListener, tls: Arc<crate::Tls>) -> io::Result<()> {
+        self.each_connection(listener, move |server, stream, address| {
+            let Some(waiting) = server.shared.gate.wait() else { return };
+            let (server, tls) = (server.clone(), tls.clone());
+            server.shared.tasks.clone().spawn(async move {
+                let mut arrival = Arrival::now(Carrier::Tls, Some(address));
+                let within = server.shared.around.limits.connect_timeout;
+                let accepted = tokio::select! {
+                    () = server.shared.stop.cancelled() => None,
+                    accepted = tls.accept(stream, crate::transport::tls::Speaks::Stomp, within) => accepted,
+                };
+                drop(waiting);
+                if let Some((stream, certificate)) = accepted {
+                    arrival.certificate = certificate;
+                    server.accept_as(stream, arrival);
+                }
+            });
+        })
+        .await
+    }
+
+    /// Serves STOMP over any byte stream, in a task that the server owns.
+    pub fn accept<IO>(&self, io: IO, address: Option<SocketAddr>)
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        self.accept_as(io, Arrival::now(Carrier::Stream, address));
+    }
+
+    fn accept_as<IO>(&self, io: IO, mut arrival: Arrival)
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        #[cfg(feature = "websocket")]
+        {
+            // With a proxy on this machine, anybody may be behind a local address.
+            arrival.is_local &= self.shared.proxies.is_empty() || arrival.address.is_none();
+        }
+        let session = self.shared.session(StreamTransport::new(io), arrival);
+        self.shared.tasks.spawn(session);
+    }
+
+    async fn each_connection(
+        &self,
+        listener: TcpListener,
+        mut serve: impl FnMut(&Self, TcpStream, SocketAddr) + Send,
+    ) -> io::Result<()> {
         listener.local_addr()?;
         loop {
             let accepted = tokio::select! {
@@ -94,10 +163,11 @@ impl Server {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
+                Ok(_) if self.shared.gate.is_flooded() => {}
                 Ok((stream, address)) => {
                     // A chat message must not wait for the next one to fill a segment.
                     let _ = stream.set_nodelay(true);
-                    self.accept(stream, Some(address));
+                    serve(self, stream, address);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -107,19 +177,63 @@ impl Server {
         }
     }
 
-    /// Serves STOMP over any byte stream, in a task that the server owns.
-    pub fn accept<IO>(&self, io: IO, address: Option<SocketAddr>)
-    where
-        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let session = self.shared.session(StreamTransport::new(io), address);
-        self.shared.tasks.spawn(session);
+    /// Serves these routes over HTTP until the server goes away; with TLS where it is given.
+    ///
+    /// Unlike a plain `axum::serve`, it ends connections that are slow with a request's head,
+    /// or idle between requests, after the time that a login may take.
+    ///
+    /// # Errors
+    /// As [`serve_tcp`](Self::serve_tcp).
+    #[cfg(feature = "websocket")]
+    pub async fn serve_http(&self, listener: TcpListener, routes: axum::Router) -> io::Result<()> {
+        self.each_connection(listener, move |server, stream, address| {
+            let Some(waiting) = server.shared.gate.wait() else { return };
+            let accepted = Accepted::now(address);
+            let serving = serve(stream, accepted, routes.clone(), server.shared.clone());
+            server.shared.tasks.spawn(async move {
+                serving.await;
+                drop(waiting);
+            });
+        })
+        .await
+    }
+
+    /// Serves these routes over HTTPS until the server goes away; else as
+    /// [`serve_http`](Self::serve_http).
+    ///
+    /// # Errors
+    /// As [`serve_tcp`](Self::serve_tcp).
+    #[cfg(all(feature = "websocket", feature = "tls"))]
+    pub async fn serve_https(
+        &self,
+        listener: TcpListener,
+        routes: axum::Router,
+        tls: Arc<crate::Tls>,
+    ) -> io::Result<()> {
+        self.each_connection(listener, move |server, stream, address| {
+            let Some(waiting) = server.shared.gate.wait() else { return };
+            let (shared, routes, tls) = (server.shared.clone(), routes.clone(), tls.clone());
+            server.shared.tasks.spawn(async move {
+                let mut accepted = Accepted::now(address);
+                let within = shared.around.limits.connect_timeout;
+                let handshake = tokio::select! {
+                    () = shared.stop.cancelled() => None,
+                    done = tls.accept(stream, crate::transport::tls::Speaks::Http, within) => done,
+                };
+                if let Some((stream, certificate)) = handshake {
+                    accepted.certificate = certificate;
+                    serve(stream, accepted, routes, shared).await;
+                }
+                drop(waiting);
+            });
+        })
+        .await
     }
 
     /// Routes with `/ws`, to be merged into an axum router.
     ///
-    /// Connections count by their peer's address where the router is served with
-    /// `into_make_service_with_connect_info::<SocketAddr>()`.
+    /// Serve them with [`serve_http`](Self::serve_http), or at least with
+    /// `into_make_service_with_connect_info::<SocketAddr>()`, or no connection counts as local.
     #[cfg(feature = "websocket")]
     pub fn websocket_routes(&self) -> axum::Router {
         crate::http::websocket_routes(self.shared.clone())
@@ -130,9 +244,14 @@ impl Server {
         &self.shared.broker
     }
 
+    /// Sends messages of the program, from outside a session.
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.shared.broker.clone())
+    }
+
     /// How many connections are open.
     pub fn connections(&self) -> usize {
-        self.shared.connections.load(Ordering::Relaxed)
+        self.shared.gate.open()
     }
 
     /// Resolves when the server starts to go away.
@@ -167,17 +286,13 @@ impl Shared {
     pub(crate) fn session(
         self: &Arc<Self>,
         transport: impl Transport,
-        address: Option<SocketAddr>,
+        arrival: Arrival,
     ) -> impl Future<Output = ()> + Send + 'static {
         let connection = ConnectionId(self.last_connection.fetch_add(1, Ordering::Relaxed) + 1);
-        let open = Open::one_more(self.clone());
-        let refusal = (open.count > self.max_connections).then(|| {
-            Problem::new(Code::Limit, "This server holds as many connections as it may.")
-                .with_limit("max-connections", self.max_connections as u64)
-        });
+        let (open, refusal) = self.gate.enter(arrival.behind_proxy);
         let server = self.clone();
         async move {
-            session::run(transport, server, Peer { connection, address }, refusal).await;
+            session::run(transport, server, Peer { connection, arrival }, refusal).await;
             drop(open);
         }
     }
@@ -190,25 +305,6 @@ impl Shared {
     /// A word that nobody can guess: 128 random bits.
     pub(crate) fn secret(&self) -> String {
         format!("{:032x}", rand::random::<u128>())
-    }
-}
-
-/// One open connection; counts itself out again however its task ends.
-struct Open {
-    server: Arc<Shared>,
-    count: usize,
-}
-
-impl Open {
-    fn one_more(server: Arc<Shared>) -> Self {
-        let count = server.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        Self { server, count }
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.server.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -252,7 +348,31 @@ impl ServerBuilder {
     /// 15,000 by default: a process may have 20,000 files, and needs some of its own.
     #[must_use]
     pub fn max_connections(mut self, max: usize) -> Self {
-        self.max_connections = max;
+        self.connections.process = max;
+        self
+    }
+
+    /// How many connections one user may have; the newest beyond that is refused. No limit
+    /// by default.
+    #[must_use]
+    pub fn max_connections_per_user(mut self, max: Option<usize>) -> Self {
+        self.connections.user = max;
+        self
+    }
+
+    /// How many connections one address may have, as told by a trusted proxy; other addresses
+    /// are not counted, for many people may share one. No limit by default.
+    #[must_use]
+    pub fn max_connections_per_address(mut self, max: Option<usize>) -> Self {
+        self.connections.address = max;
+        self
+    }
+
+    /// Proxies whose word on a client's address is taken. With any, nobody counts as local.
+    #[cfg(feature = "websocket")]
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: crate::http::TrustedProxies) -> Self {
+        self.proxies = proxies;
         self
     }
 
@@ -287,6 +407,7 @@ impl ServerBuilder {
             separator: self.separator,
             server: self.name,
         });
+        self.handler.attach(&Handle::new(broker.clone()));
         Server {
             shared: Arc::new(Shared {
                 broker,
@@ -296,8 +417,10 @@ impl ServerBuilder {
                 around,
                 stop: CancellationToken::new(),
                 origins: self.origins,
-                max_connections: self.max_connections,
-                connections: AtomicUsize::new(0),
+                gate: Gate::new(self.connections),
+                metrics: Metrics::new(),
+                #[cfg(feature = "websocket")]
+                proxies: self.proxies,
                 last_connection: AtomicU64::new(0),
                 tasks: TaskTracker::new(),
             }),

@@ -1,11 +1,15 @@
 //! HTTP: the WebSocket upgrade, and whether the server is well.
 
-use std::{net::SocketAddr, sync::Arc};
+mod access;
+mod proxy;
+pub(crate) mod serve;
+
+use std::sync::Arc;
 
 use axum::{
     Router,
     extract::{
-        ConnectInfo, Request, State,
+        Request, State,
         ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
     http::{HeaderMap, StatusCode, header},
@@ -13,7 +17,12 @@ use axum::{
     routing::{any, get},
 };
 
-use crate::{server::Shared, transport::websocket::WebSocketTransport};
+use self::serve::{AcceptedAt, ClientCertificate};
+pub use self::{
+    access::{AdminAccess, admin_only},
+    proxy::TrustedProxies,
+};
+use crate::{arrival::Arrival, server::Shared, transport::websocket::WebSocketTransport};
 
 /// Sub-protocols in our order of liking (decision 27).
 const PROTOCOLS: [&str; 3] = ["v12.stomp", "v11.stomp", "v10.stomp"];
@@ -55,7 +64,7 @@ async fn upgrade(
         return (StatusCode::FORBIDDEN, "This origin is not allowed; see --allow-origin.\n")
             .into_response();
     }
-    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    let arrival = arrival(&server, &request);
     let frame = server.around.limits.frame;
     // A message may hold any part of the byte stream; more than the largest frame is never needed.
     let largest = frame.head + frame.body + READ_BUFFER;
@@ -65,9 +74,19 @@ async fn upgrade(
         .max_message_size(largest)
         .max_frame_size(largest)
         .on_upgrade(move |socket| async move {
-            let session = server.session(WebSocketTransport::new(socket), address);
+            let session = server.session(WebSocketTransport::new(socket), arrival);
             server.spawn(session);
         })
+}
+
+fn arrival(server: &Shared, request: &Request) -> Arrival {
+    let extensions = request.extensions();
+    let mut arrival = server.proxies.arrival(request.headers(), extensions);
+    if let Some(AcceptedAt(at)) = extensions.get() {
+        arrival.at = *at;
+    }
+    arrival.certificate = extensions.get().map(|ClientCertificate(name)| name.clone());
+    arrival
 }
 
 /// Decision 30: a version that is not ours is told which one is.

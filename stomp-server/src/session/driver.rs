@@ -6,7 +6,6 @@
 use std::{
     future::poll_fn,
     io,
-    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -15,7 +14,7 @@ use std::{
 
 use bytes::BytesMut;
 use futures::{future::BoxFuture, task::noop_waker_ref};
-use stomp_core::{Decoded, Decoder, Role};
+use stomp_core::{Command, Decoded, Decoder, Frame, Role};
 use tokio::time::Sleep;
 
 use super::{
@@ -25,11 +24,13 @@ use super::{
     machine::Machine,
     outbound::{OutboundQueue, outbound},
     replies::{Call, Replies},
-    work::{self, Work},
+    work::{self, Login, Work},
 };
 use crate::{
+    arrival::Arrival,
     auth::Principal,
-    broker::{ConnectionId, Delivery, Place, SubscriptionKey},
+    broker::{BrokerError, ConnectionId, Delivery, Place, SubscriptionKey},
+    gate::UserPlace,
     problem::{Code, Problem},
     server::Shared,
     transport::Transport,
@@ -48,12 +49,12 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Who is at the other end.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Peer {
     /// The connection's number in this process.
     pub(crate) connection: ConnectionId,
-    /// Where it comes from, if it comes from a network.
-    pub(crate) address: Option<SocketAddr>,
+    /// How it got here.
+    pub(crate) arrival: Arrival,
 }
 
 /// Serves one connection to its end.
@@ -64,6 +65,8 @@ pub(crate) async fn run(
     peer: Peer,
     refusal: Option<Problem>,
 ) {
+    let (connection, carrier) = (peer.connection, peer.arrival.carrier);
+    server.metrics.opened(carrier);
     let mut driver = Driver::new(transport, server, peer);
     if let Some(problem) = refusal {
         driver.machine.on_fault(problem, None, &mut driver.actions);
@@ -72,8 +75,11 @@ pub(crate) async fn run(
     let close = driver.live().await;
     driver.release();
     driver.goodbye(close).await;
+    driver.count_sent();
+    driver.server.metrics.ended(close);
+    driver.server.metrics.closed(carrier);
     if let Some(who) = driver.who.take() {
-        driver.server.handler.disconnected(&who, peer.connection).await;
+        driver.server.handler.disconnected(&who, connection).await;
     }
 }
 
@@ -95,6 +101,10 @@ struct Driver<T: Transport> {
     /// What the unsent bytes weigh in the queue.
     unwritten: usize,
     who: Option<Arc<Principal>>,
+    /// Counted against the limit of its user.
+    place: Option<UserPlace>,
+    /// Octets that were queued and not counted as sent yet.
+    uncounted: usize,
     beats: Option<HeartBeats>,
     connect_by: Option<Instant>,
     recheck_at: Option<Instant>,
@@ -121,11 +131,11 @@ impl<T: Transport> Driver<T> {
     fn new(transport: T, server: Arc<Shared>, peer: Peer) -> Self {
         let limits = &server.around.limits;
         let (_, queue) = outbound(peer.connection, limits.outbound, limits.slow_consumer);
-        let connect_by = now() + limits.connect_timeout;
+        let connect_by = peer.arrival.at + limits.connect_timeout;
         Self {
             transport,
-            peer,
             machine: Machine::new(server.around.clone(), peer.connection, server.secret()),
+            peer,
             decoder: Decoder::new(Role::Client, limits.before_login()),
             input: BytesMut::new(),
             queue,
@@ -136,6 +146,8 @@ impl<T: Transport> Driver<T> {
             registered: Vec::new(),
             unwritten: 0,
             who: None,
+            place: None,
+            uncounted: 0,
             beats: None,
             connect_by: Some(connect_by),
             recheck_at: None,
@@ -176,6 +188,7 @@ impl<T: Transport> Driver<T> {
             }
             match self.decoder.decode(&mut self.input) {
                 Ok(Some(Decoded::Frame(frame))) => {
+                    self.server.metrics.frames_received.increment(1);
                     self.machine.on_frame(frame, &mut self.actions);
                     self.act();
                 }
@@ -224,6 +237,7 @@ impl<T: Transport> Driver<T> {
             self.act();
         }
         if self.close.is_none() && self.queue.has_overflowed() {
+            self.server.metrics.slow_consumers.increment(1);
             let limit = self.server.around.limits.outbound as u64;
             let problem = Problem::new(Code::Limit, "This subscriber reads too slowly.")
                 .with_limit("outbound", limit);
@@ -232,6 +246,8 @@ impl<T: Transport> Driver<T> {
         }
         let dropped = self.queue.take_dropped();
         if dropped > 0 {
+            self.server.metrics.slow_consumers.increment(1);
+            self.server.metrics.dropped.increment(dropped);
             tracing::warn!(connection = self.peer.connection.0, dropped, "slow consumer");
         }
     }
@@ -240,9 +256,23 @@ impl<T: Transport> Driver<T> {
     fn settle(&mut self) {
         let mut cx = Context::from_waker(noop_waker_ref());
         while let Poll::Ready((ticket, reply)) = self.replies.poll_next(&mut cx) {
-            self.machine.on_reply(ticket, reply, &mut self.actions);
+            self.on_reply(ticket, reply);
             self.act();
         }
+    }
+
+    fn on_reply(&mut self, ticket: Ticket, reply: BrokerReply) {
+        let publishes = &self.server.metrics.publishes;
+        match &reply {
+            BrokerReply::Accepted(Ok(accepted)) if accepted.duplicate => {
+                publishes.duplicate.increment(1);
+            }
+            BrokerReply::Accepted(Ok(_)) => publishes.accepted.increment(1),
+            BrokerReply::Accepted(Err(BrokerError::Unknown(_))) => publishes.unknown.increment(1),
+            BrokerReply::Accepted(Err(_)) => publishes.refused.increment(1),
+            BrokerReply::Subscribed(_) | BrokerReply::Done(_) => {}
+        }
+        self.machine.on_reply(ticket, reply, &mut self.actions);
     }
 
     /// Lets go of buffers that an idle connection does not need.
@@ -282,13 +312,14 @@ impl<T: Transport> Driver<T> {
 
     fn on_event(&mut self, event: Event) {
         match event {
-            Event::Reply(ticket, reply) => self.machine.on_reply(ticket, reply, &mut self.actions),
+            Event::Reply(ticket, reply) => self.on_reply(ticket, reply),
             Event::Work(work) => self.on_work(work),
             Event::Read(Ok(0) | Err(_)) => {
                 self.starved = false;
                 self.input_ended = true;
             }
-            Event::Read(Ok(_)) => {
+            Event::Read(Ok(octets)) => {
+                self.server.metrics.bytes_received.increment(octets as u64);
                 self.starved = false;
                 if let Some(beats) = &mut self.beats {
                     beats.received(now());
@@ -312,7 +343,7 @@ impl<T: Transport> Driver<T> {
             beats.received(now()); // nothing was read meanwhile, so silence was ours
         }
         match work {
-            Work::Login(login) => self.machine.on_login(login, &mut self.actions),
+            Work::Login(login) => self.on_login(login),
             Work::Decision(decision) => self.machine.on_decision(decision, &mut self.actions),
             Work::Answer(answer) => self.machine.on_answer(answer, &mut self.actions),
             Work::Reply(reply) => self.machine.on_app_reply(reply, &mut self.actions),
@@ -323,11 +354,26 @@ impl<T: Transport> Driver<T> {
         }
     }
 
+    fn on_login(&mut self, login: Result<Login, Problem>) {
+        self.server.metrics.login(login.as_ref().err());
+        let login = login.map(|login| {
+            self.place = login.place;
+            login.who
+        });
+        self.machine.on_login(login, &mut self.actions);
+    }
+
     fn flushed(&mut self) {
+        self.count_sent();
         self.queue.written(std::mem::take(&mut self.unwritten));
         if let Some(beats) = &mut self.beats {
             beats.sent(now());
         }
+    }
+
+    fn count_sent(&mut self) {
+        let octets = std::mem::take(&mut self.uncounted);
+        self.server.metrics.bytes_sent.increment(octets as u64);
     }
 
     fn on_timer(&mut self) {
@@ -395,9 +441,11 @@ impl<T: Transport> Driver<T> {
     /// Does what the machine wants done, in order.
     fn act(&mut self) {
         let mut actions = std::mem::take(&mut self.actions);
+        let before = self.transport.unsent();
         for action in actions.drain(..) {
             self.execute(action);
         }
+        self.uncounted += self.transport.unsent() - before;
         self.actions = actions;
     }
 
@@ -405,9 +453,11 @@ impl<T: Transport> Driver<T> {
         let broker = &self.server.broker;
         match action {
             Action::Frame(frame) => {
+                self.count_frame(&frame);
                 self.encoder.frame(&frame, self.machine.version(), &mut self.transport);
             }
             Action::Message(outgoing) => {
+                self.server.metrics.frames_sent.increment(1);
                 self.unwritten += outgoing.delivery.weight();
                 self.encoder.message(&outgoing, self.machine.version(), &mut self.transport);
             }
@@ -416,12 +466,16 @@ impl<T: Transport> Driver<T> {
                 self.replies.add(ticket, Call::Publish(broker.publish(*publish)));
             }
             Action::Subscribe(ticket, request) => {
+                self.server.metrics.subscriptions.increment(1.0);
                 self.registered.push(request.key);
                 let reply = broker.subscribe(*request, self.queue.handle());
                 self.replies.add(ticket, Call::Subscribe(reply));
             }
             Action::Unsubscribe(ticket, key, place) => {
+                let before = self.registered.len();
                 self.registered.retain(|registered| *registered != key);
+                let gone = before - self.registered.len();
+                self.server.metrics.subscriptions.decrement(gone as f64);
                 self.replies.add(ticket, Call::Other(broker.unsubscribe(key, place)));
             }
             Action::Settle(ticket, key, tokens, outcome) => {
@@ -429,9 +483,10 @@ impl<T: Transport> Driver<T> {
             }
             Action::Login(mut credentials) => {
                 self.connect_by = None; // CONNECT is read; the login has a bound of its own
-                credentials.peer = self.peer.address;
-                credentials.is_local =
-                    self.peer.address.is_none_or(|peer| peer.ip().to_canonical().is_loopback());
+                let arrival = &self.peer.arrival;
+                credentials.peer = arrival.address;
+                credentials.is_local = arrival.is_local;
+                credentials.certificate.clone_from(&arrival.certificate);
                 self.work = Some(work::login(&self.server, credentials, self.peer.connection));
             }
             Action::Opened(version, beats, who) => {
@@ -449,12 +504,23 @@ impl<T: Transport> Driver<T> {
         }
     }
 
+    fn count_frame(&self, frame: &Frame) {
+        let metrics = &self.server.metrics;
+        metrics.frames_sent.increment(1);
+        if frame.command() == Command::Error
+            && let Some(limit) = frame.header("limit")
+        {
+            metrics.refused(&limit);
+        }
+    }
+
     fn authorize(&self, asked: Asked) -> Option<BoxFuture<'static, Work>> {
         self.who.clone().map(|who| work::authorize(&self.server, who, asked))
     }
 
     /// Gives everything back to the broker that this session holds there.
     fn release(&mut self) {
+        self.server.metrics.subscriptions.decrement(self.registered.len() as f64);
         for key in self.registered.drain(..) {
             drop(self.server.broker.unsubscribe(key, Place::Keep));
         }

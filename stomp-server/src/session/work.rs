@@ -9,6 +9,7 @@ use super::{action::Asked, machine::sentence};
 use crate::{
     auth::{Credentials, Decision, Intent, Principal},
     broker::ConnectionId,
+    gate::UserPlace,
     problem::{Code, Problem},
     router::{Answer, AppSend, AppSubscribe},
     server::Shared,
@@ -22,11 +23,18 @@ const COME_BACK_WITHIN_MS: u64 = 5_000;
 /// An answer.
 #[derive(Debug)]
 pub(super) enum Work {
-    Login(Result<Principal, Problem>),
+    Login(Result<Login, Problem>),
     Decision(Decision),
     Answer(Result<Answer, Problem>),
     Reply(Result<SharedMessage, Problem>),
     Valid(Result<(), Problem>),
+}
+
+/// Somebody, with a place among the connections of that user.
+#[derive(Debug)]
+pub(super) struct Login {
+    pub(super) who: Principal,
+    pub(super) place: Option<UserPlace>,
 }
 
 pub(super) fn login(
@@ -37,9 +45,10 @@ pub(super) fn login(
     let server = server.clone();
     let login = async move {
         let who = server.authenticate.authenticate(credentials).await?;
+        let place = server.gate.user(who.user.as_ref())?;
         let shared = Arc::new(who);
         server.handler.connected(&shared, connection).await;
-        Ok(Arc::unwrap_or_clone(shared))
+        Ok(Login { who: Arc::unwrap_or_clone(shared), place })
     };
     guarded(login).map(Work::Login).boxed()
 }

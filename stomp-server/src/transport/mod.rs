@@ -1,6 +1,8 @@
 //! Bytes in, bytes out: what a session needs of a connection.
 
 mod stream;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 #[cfg(feature = "websocket")]
 pub(crate) mod websocket;
 

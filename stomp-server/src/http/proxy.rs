@@ -1,0 +1,171 @@
+//! Where a request really comes from: the peer, or who a trusted proxy says.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::{
+    extract::ConnectInfo,
+    http::{Extensions, HeaderMap, HeaderName, header},
+};
+use ipnet::IpNet;
+
+use crate::arrival::{Arrival, Carrier, is_loopback};
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The networks of the proxies whose word is taken.
+#[derive(Clone, Debug, Default)]
+pub struct TrustedProxies(Vec<IpNet>);
+
+impl TrustedProxies {
+    /// These networks.
+    pub fn new(networks: impl IntoIterator<Item = IpNet>) -> Self {
+        Self(networks.into_iter().collect())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn trust(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// How the client of this request reached us.
+    pub(crate) fn arrival(&self, headers: &HeaderMap, extensions: &Extensions) -> Arrival {
+        let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+        let mut arrival = Arrival::now(Carrier::WebSocket, peer);
+        let through_proxy =
+            headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(header::FORWARDED);
+        arrival.is_local = peer.is_some_and(is_loopback) && !through_proxy && self.is_empty();
+        if let Some(peer) = peer.filter(|peer| self.trust(peer.ip())) {
+            let client = self.client(headers).unwrap_or(peer.ip());
+            arrival.address = Some(SocketAddr::new(client, 0));
+            arrival.behind_proxy = Some(client).filter(|client| !client.is_loopback());
+        }
+        arrival
+    }
+
+    /// Proxies add to the right, so what stands left of the last stranger is hearsay.
+    fn client(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        let hops = if headers.contains_key(X_FORWARDED_FOR) {
+            x_forwarded_for(headers)
+        } else {
+            forwarded(headers)
+        };
+        let mut client = None;
+        for hop in hops.into_iter().rev() {
+            let Some(address) = hop else { break };
+            client = Some(address);
+            if !self.trust(address) {
+                break;
+            }
+        }
+        client
+    }
+}
+
+fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let values = headers.get_all(name).into_iter();
+    values.flat_map(|value| value.to_str().unwrap_or("unreadable").split(','))
+}
+
+fn x_forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    values(headers, &X_FORWARDED_FOR).map(address).collect()
+}
+
+/// The `for` of each element of RFC 7239.
+fn forwarded(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    let node = |element: &str| {
+        element.split(';').find_map(|pair| {
+            let (name, value) = pair.trim().split_once('=')?;
+            name.eq_ignore_ascii_case("for").then(|| address(value.trim_matches('"')))?
+        })
+    };
+    values(headers, &header::FORWARDED).map(node).collect()
+}
+
+/// An address, with or without a port.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let plain = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let parsed = plain.parse().ok();
+    parsed
+        .or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+        .map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrival(trusted: &[&str], peer: &str, headers: &[(&'static str, &str)]) -> Arrival {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        let mut extensions = Extensions::new();
+        extensions.insert(ConnectInfo::<SocketAddr>(peer.parse().unwrap()));
+        let trusted = trusted.iter().map(|network| network.parse().unwrap());
+        TrustedProxies::new(trusted).arrival(&map, &extensions)
+    }
+
+    fn client(trusted: &[&str], headers: &[(&'static str, &str)]) -> String {
+        let arrival = arrival(trusted, "10.0.0.1:1", headers);
+        arrival.behind_proxy.map_or_else(|| "none".to_owned(), |client| client.to_string())
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_is_believed() {
+        let told = [("x-forwarded-for", "203.0.113.7")];
+        assert_eq!(client(&["10.0.0.0/8"], &told), "203.0.113.7");
+        assert_eq!(client(&["10.9.0.0/16"], &told), "none");
+        assert_eq!(client(&[], &told), "none");
+    }
+
+    #[test]
+    fn what_a_client_made_up_stands_left_and_is_not_believed() {
+        let trusted = ["10.0.0.0/8"];
+        for (headers, expected) in [
+            (vec![("x-forwarded-for", "1.1.1.1, 203.0.113.7")], "203.0.113.7"),
+            (
+                vec![("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "203.0.113.7")],
+                "203.0.113.7",
+            ),
+            (vec![("x-forwarded-for", "1.1.1.1, 203.0.113.7, 10.0.0.2")], "203.0.113.7"),
+            (vec![("x-forwarded-for", "203.0.113.7"), ("forwarded", "for=1.1.1.1")], "203.0.113.7"),
+            (
+                vec![("forwarded", "for=1.1.1.1, For=\"[2001:db8::7]:4711\";proto=https")],
+                "2001:db8::7",
+            ),
+            (vec![("x-forwarded-for", "203.0.113.7:55")], "203.0.113.7"),
+            (vec![("x-forwarded-for", "::ffff:203.0.113.7")], "203.0.113.7"),
+            (vec![("x-forwarded-for", "1.1.1.1, rubbish")], "10.0.0.1"),
+            (vec![("forwarded", "for=_hidden")], "10.0.0.1"),
+            (vec![], "10.0.0.1"),
+        ] {
+            assert_eq!(client(&trusted, &headers), expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn loopback_is_local_only_without_a_proxy() {
+        let local = |trusted: &[&str], headers: &[(&'static str, &str)]| {
+            arrival(trusted, "127.0.0.1:5", headers).is_local
+        };
+        assert!(local(&[], &[]));
+        assert!(arrival(&[], "[::ffff:127.0.0.1]:5", &[]).is_local);
+        assert!(!local(&["10.0.0.0/8"], &[]));
+        assert!(!local(&[], &[("x-forwarded-for", "127.0.0.1")]));
+        assert!(!local(&[], &[("forwarded", "for=127.0.0.1")]));
+        assert!(!arrival(&[], "203.0.113.7:5", &[]).is_local);
+    }
+
+    #[test]
+    fn loopback_addresses_are_not_counted() {
+        let arrival =
+            arrival(&["127.0.0.1/32"], "127.0.0.1:5", &[("x-forwarded-for", "127.0.0.1")]);
+        assert_eq!(arrival.behind_proxy, None);
+    }
+}
