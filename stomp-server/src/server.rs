@@ -249,6 +249,11 @@ impl Server {
         Handle::new(self.shared.broker.clone())
     }
 
+    /// Sends messages of the program, from outside a session.
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.shared.broker.clone())
+    }
+
     /// How many connections are open.
     pub fn connections(&self) -> usize {
         self.shared.gate.open()
@@ -407,6 +412,7 @@ impl ServerBuilder {
             separator: self.separator,
             server: self.name,
         });
+        self.handler.attach(&Handle::new(broker.clone()));
         self.handler.attach(&Handle::new(broker.clone()));
         Server {
             shared: Arc::new(Shared {

@@ -5,6 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use async_trait::async_trait;
 use stomp_core::{Send as SendFrame, SharedMessage, Subscribe};
 
+use super::Handle;
 use crate::{
     auth::Principal,
     broker::{ConnectionId, Publish},
@@ -56,6 +57,10 @@ pub enum Answer {
 /// receipt is sent (a session without that subscription gets an ERROR and is closed).
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
+    /// A server has been built with this handler; `handle` sends from outside of sessions. Called
+    /// before any session, once for each server.
+    fn attach(&self, _handle: &Handle) {}
+
     /// Takes a SEND.
     async fn send(&self, request: AppSend) -> Result<Answer, Problem>;
 

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     broker::{DedupeKey, Publish},
     problem::{Code, Problem},
-    router::Destination,
+    router::{Destination, own_route},
 };
 
 impl Machine {
@@ -130,12 +130,8 @@ impl Machine {
 
     /// `/user/queue/x` of this session's user; of this session alone where nobody logged in.
     pub(super) fn own_route(&self, destination: &str) -> CompactString {
-        let rest = destination.strip_prefix("/user").unwrap_or(destination);
-        match &self.who.user {
-            Some(user) => compact_str::format_compact!("/user/{user}{rest}"),
-            // No header can hold a NUL, so no user can have this name.
-            None => compact_str::format_compact!("/user/\0{}{rest}", self.connection.0),
-        }
+        let queue = destination.strip_prefix("/user").unwrap_or(destination);
+        own_route(&self.who, self.connection, queue)
     }
 
     fn check_no_pattern(&self, name: &str) -> Result<(), Problem> {
