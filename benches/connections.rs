@@ -9,15 +9,13 @@
 //! with `login`, `slow`, `memory`, `idle` or nothing for all of them.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on should stop")]
 
-mod process;
-
 use std::{
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use process::{ServerProcess, median};
+use benches::process::{ServerProcess, median};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},

@@ -8,8 +8,6 @@
 //! with `fanout`, `rooms`, `receipts`, or nothing for all of them.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on should stop")]
 
-mod process;
-
 use std::{
     net::SocketAddr,
     sync::{
@@ -19,8 +17,8 @@ use std::{
     time::Duration,
 };
 
+use benches::process::{ServerProcess, median};
 use bytes::{Bytes, BytesMut};
-use process::{ServerProcess, median};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},

@@ -4,6 +4,8 @@
 //! how one thing compares to another: all entries of a [`Contest`] run in turn, round after round,
 //! and what is told is the median of the rounds' ratios.
 
+pub mod process;
+
 use std::{
     fmt,
     hint::black_box,

@@ -11,24 +11,24 @@ use std::{
 };
 
 /// A server process that ends with this value.
-pub(crate) struct ServerProcess {
+pub struct ServerProcess {
     child: Child,
     /// Where it speaks STOMP over TCP.
-    pub(crate) tcp: SocketAddr,
+    pub tcp: SocketAddr,
     /// Where it speaks HTTP, if it does.
-    pub(crate) http: Option<SocketAddr>,
+    pub http: Option<SocketAddr>,
 }
 
 impl ServerProcess {
     /// Starts `stomp-server` on free ports, with more flags.
-    pub(crate) fn stomp(flags: &[&str]) -> Self {
+    pub fn stomp(flags: &[&str]) -> Self {
         let mut command = Command::new(binary());
         command.args(["--tcp", "127.0.0.1:0", "--http", "127.0.0.1:0"]).args(flags);
         Self::start(command)
     }
 
     /// Starts this very program again as the plain server that a question compares with.
-    pub(crate) fn plain(role: &str) -> Self {
+    pub fn plain(role: &str) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("this program's path"));
         command.env("PLAIN_SERVER", role);
         Self::start(command)
@@ -54,7 +54,7 @@ impl ServerProcess {
     }
 
     /// CPU time that it has used, over all its threads.
-    pub(crate) fn cpu(&self) -> Duration {
+    pub fn cpu(&self) -> Duration {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs");
         let spent = tasks.flatten().filter_map(|task| {
             let stat = fs::read_to_string(task.path().join("schedstat")).ok()?;
@@ -64,7 +64,7 @@ impl ServerProcess {
     }
 
     /// Memory that it holds, in bytes.
-    pub(crate) fn rss(&self) -> u64 {
+    pub fn rss(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
         let status = status.expect("it runs");
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
@@ -92,7 +92,7 @@ fn binary() -> PathBuf {
 }
 
 /// The middle of some figures.
-pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
+pub fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]
 }
