@@ -164,11 +164,8 @@ impl Connect {
     /// its ends, as in the examples of that text.
     pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
         let value = self.frame.header(name)?;
-        Some(match (value, self.accept_versions()) {
-            (Cow::Borrowed(text), None) => Cow::Borrowed(text.trim_matches([' ', '\t'])),
-            (Cow::Owned(text), None) => Cow::Owned(text.trim_matches([' ', '\t']).to_owned()),
-            (value, Some(_)) => value,
-        })
+        let is_old = self.accept_versions().is_none();
+        Some(if is_old { typed::trimmed(value) } else { value })
     }
 }
 

@@ -43,6 +43,15 @@ pub(crate) fn required<'a>(frame: &'a Frame, header: &str) -> Cow<'a, str> {
     frame.header(header).unwrap_or_default()
 }
 
+/// Without spaces and tabs at both ends.
+pub(crate) fn trimmed(value: Cow<'_, str>) -> Cow<'_, str> {
+    const BLANKS: [char; 2] = [' ', '\t'];
+    match value {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim_matches(BLANKS)),
+        Cow::Owned(text) => Cow::Owned(text.trim_matches(BLANKS).to_owned()),
+    }
+}
+
 pub(crate) fn heart_beat(frame: &Frame) -> Result<HeartBeat, FrameError> {
     match frame.header(names::HEART_BEAT) {
         None => Ok(HeartBeat::NONE),

@@ -1,6 +1,7 @@
 //! Commands, lines, and what stands between frames.
 
-use stomp_core::{Command, DecodeError, Limits, Role, Version};
+use bytes::BytesMut;
+use stomp_core::{Command, DecodeError, Decoder, FrameRef, Limits, Role, Version};
 
 use super::{fault, frame, pair, pairs, read, read_as};
 
@@ -128,4 +129,36 @@ fn nothing_behind_a_faulty_frame_is_read() {
 fn a_head_without_headers_is_whole() {
     assert_eq!(pairs(&frame(b"DISCONNECT\n\n\0", Version::V1_0)), []);
     assert_eq!(pairs(&frame(b"DISCONNECT\r\n\r\n\0", Version::V1_2)), []);
+}
+
+#[test]
+fn a_borrowed_frame_tells_what_an_owned_one_does() {
+    let stream = b"\r\n\nSEND\ndestination:a\nx:\\c\n\nhi\0SEND";
+    let (borrowed, length) =
+        FrameRef::decode(stream, Role::Client, Version::V1_1, &Limits::default())
+            .expect("no fault")
+            .expect("whole");
+    assert_eq!(length, stream.len() - 4);
+    assert_eq!((borrowed.command(), borrowed.version()), (Command::Send, Version::V1_1));
+    assert_eq!(borrowed.header("x").as_deref(), Some(":"));
+    assert_eq!((borrowed.headers().len(), borrowed.body()), (2, &b"hi"[..]));
+    let owned = borrowed.to_frame();
+    assert_eq!(owned, frame(&stream[..length], Version::V1_1));
+    assert_eq!(owned.version(), Version::V1_1);
+    assert_ne!(owned, frame(b"SEND\ndestination:a\nx:\\c\n\nho\0", Version::V1_1));
+    assert_ne!(owned, frame(b"SEND\ndestination:a\nx:c\n\nhi\0", Version::V1_1));
+}
+
+#[test]
+fn a_decoder_knows_its_rules_and_whether_a_frame_has_begun() {
+    let mut decoder = Decoder::new(Role::Client, Limits::default());
+    assert_eq!(decoder.version(), Version::V1_2);
+    decoder.set_version(Version::V1_0);
+    assert_eq!((decoder.version(), decoder.limits()), (Version::V1_0, &Limits::default()));
+    let mut buffer = BytesMut::from("SEND\n");
+    assert_eq!(decoder.decode(&mut buffer), Ok(None));
+    assert!(!decoder.is_between_frames());
+    buffer.extend_from_slice(b"\n\0\r");
+    assert!(decoder.decode(&mut buffer).is_ok_and(|found| found.is_some()));
+    assert!(decoder.is_between_frames());
 }
