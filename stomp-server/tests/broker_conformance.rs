@@ -3,35 +3,39 @@
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot begin has failed")]
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use stomp_server::{
     broker::{Broker, BrokerConfig, JournalBroker, MemoryBroker, journal::MemoryJournal},
     testing::conformance,
 };
 
+/// What is returned ten times must not take half a minute.
+fn config() -> BrokerConfig {
+    BrokerConfig { redelivery_pause: Duration::from_millis(1), ..BrokerConfig::default() }
+}
+
 #[tokio::test]
 async fn the_broker_in_memory_keeps_its_promises() {
-    conformance::broker(|| async { Arc::new(MemoryBroker::default()) as Arc<dyn Broker> }).await;
+    conformance::broker(|| async { Arc::new(MemoryBroker::new(config())) as Arc<dyn Broker> })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_broker_in_memory_keeps_its_promises_on_two_cores() {
-    conformance::broker(|| async { Arc::new(MemoryBroker::default()) as Arc<dyn Broker> }).await;
+    conformance::broker(|| async { Arc::new(MemoryBroker::new(config())) as Arc<dyn Broker> })
+        .await;
 }
 
 #[tokio::test]
 async fn the_broker_over_a_journal_keeps_its_promises() {
-    conformance::broker(|| over_memory_journal(BrokerConfig::default())).await;
+    conformance::broker(|| over_memory_journal(config())).await;
 }
 
 /// A ring of nothing: every replay has to come out of the journal.
 #[tokio::test]
 async fn the_broker_over_a_journal_alone_keeps_its_promises() {
-    conformance::broker(|| {
-        over_memory_journal(BrokerConfig { ring_bytes: 0, ..BrokerConfig::default() })
-    })
-    .await;
+    conformance::broker(|| over_memory_journal(BrokerConfig { ring_bytes: 0, ..config() })).await;
 }
 
 async fn over_memory_journal(config: BrokerConfig) -> Arc<dyn Broker> {
@@ -46,8 +50,7 @@ async fn the_broker_over_sqlite_keeps_its_promises() {
     conformance::broker(|| async {
         let number = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let path = folder.path().join(format!("{number}.db"));
-        let config =
-            BrokerConfig { ring_bytes: 4096 * (number as usize % 2), ..BrokerConfig::default() };
+        let config = BrokerConfig { ring_bytes: 4096 * (number as usize % 2), ..config() };
         Arc::new(JournalBroker::open(path, config).await.unwrap()) as Arc<dyn Broker>
     })
     .await;

@@ -6,6 +6,7 @@
 //! pattern, which span channels, are served under the log's lock, so that they see log order.
 
 mod archive;
+mod queueing;
 mod topics;
 mod worker;
 
@@ -24,12 +25,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(super) use self::worker::only_start;
 use super::{
-    BrokerConfig, BrokerError, Epoch, Logged, MessageId, Outcome, Position, Publish,
+    BrokerConfig, BrokerError, Epoch, Logged, MessageId, Outcome, Position, Publish, Reply,
     SubscriptionKey, Token,
     channel::{Channel, ChannelState, Channels},
     index::Index,
     journal::{Entry, Extent, Journal},
     pattern::Words,
+    queue::Queue,
+    queues::{Ledger, Queues},
     ring::{Evicted, Ring},
     subscription::{Member, Subscription, Turn},
 };
@@ -48,7 +51,12 @@ pub(super) struct Hub {
     channels: Channels,
     pub(super) log: Mutex<Log>,
     has_patterns: AtomicBool,
-    subscriptions: Mutex<HashMap<SubscriptionKey, Arc<Subscription>>>,
+    subscriptions: Mutex<HashMap<SubscriptionKey, Registered>>,
+    queues: Queues,
+    /// Where queues' changes are kept; nowhere in memory.
+    ledger: Option<Arc<dyn Ledger>>,
+    /// Whether somebody looks after the queues' times.
+    has_keeper: AtomicBool,
     volatile: AtomicU64,
     /// Told when the log has grown, but only while somebody reads it.
     appended: Notify,
@@ -57,6 +65,13 @@ pub(super) struct Hub {
     released: Notify,
     pub(super) closing: CancellationToken,
     pub(super) tasks: TaskTracker,
+}
+
+/// What a subscription's key leads to.
+#[derive(Clone, Debug)]
+enum Registered {
+    Topic(Arc<Subscription>),
+    Queue(Arc<Queue>),
 }
 
 /// What stands under the log's lock.
@@ -83,12 +98,17 @@ pub(super) struct Aftermath {
 impl Hub {
     /// A hub over an empty log that nothing else keeps.
     pub(super) fn in_memory(config: BrokerConfig) -> Self {
-        Self::new(config, Epoch::random(), Extent::default(), None)
+        Self::new(config, Epoch::random(), Extent::default(), None, None)
     }
 
     /// A hub over a journal.
-    pub(super) fn over(config: BrokerConfig, journal: Arc<dyn Journal>, extent: Extent) -> Self {
-        Self::new(config, journal.epoch(), extent, Some(journal))
+    pub(super) fn over(
+        config: BrokerConfig,
+        journal: Arc<dyn Journal>,
+        extent: Extent,
+        ledger: Arc<dyn Ledger>,
+    ) -> Self {
+        Self::new(config, journal.epoch(), extent, Some(journal), Some(ledger))
     }
 
     fn new(
@@ -96,6 +116,7 @@ impl Hub {
         epoch: Epoch,
         extent: Extent,
         archive: Option<Arc<dyn Journal>>,
+        ledger: Option<Arc<dyn Ledger>>,
     ) -> Self {
         let next = extent.newest + 1;
         let words = Words::new(config.separator);
@@ -115,6 +136,9 @@ impl Hub {
             }),
             has_patterns: AtomicBool::new(false),
             subscriptions: Mutex::default(),
+            queues: Queues::default(),
+            ledger,
+            has_keeper: AtomicBool::new(false),
             volatile: AtomicU64::new(0),
             appended: Notify::new(),
             is_read: AtomicBool::new(false),
@@ -188,7 +212,7 @@ impl Hub {
     /// Brings a volatile message to everybody who listens now.
     pub(super) fn broadcast(self: &Arc<Self>, publish: Publish) {
         let mut aftermath = Aftermath::default();
-        let logged = Arc::new(self.volatile(publish));
+        let logged = Arc::new(self.volatile(publish).1);
         if let Some(channel) = self.channels.find(&logged.route) {
             fan_out(&channel.lock().members, &logged, None, &mut aftermath);
         }
@@ -205,7 +229,7 @@ impl Hub {
             self.start_pump(subscription);
         }
         for key in aftermath.gone {
-            self.unsubscribe(key);
+            drop(self.unsubscribe(key));
         }
         for gone in aftermath.evicted.iter().filter(|gone| gone.was_last) {
             self.channels.vacate(&gone.logged.route, &self.log);
@@ -216,11 +240,42 @@ impl Hub {
     }
 
     /// Settles deliveries of a subscription.
-    pub(super) fn settle(&self, key: SubscriptionKey, tokens: &[Token], _outcome: Outcome) {
-        let subscription = self.subscriptions.lock().get(&key).cloned();
-        if let Some(subscription) = subscription {
-            subscription.settle(tokens);
+    pub(super) fn settle(
+        self: &Arc<Self>,
+        key: SubscriptionKey,
+        tokens: &[Token],
+        outcome: Outcome,
+    ) -> Reply<()> {
+        let registered = self.subscriptions.lock().get(&key).cloned();
+        match registered {
+            Some(Registered::Topic(subscription)) => subscription.settle(tokens),
+            Some(Registered::Queue(queue)) => {
+                return self.apply(&queue, queue.settle(key, tokens, outcome));
+            }
+            None => {}
         }
+        Reply::now(Ok(()))
+    }
+
+    /// Ends a subscription; nothing is offered to it once this has returned.
+    pub(super) fn unsubscribe(self: &Arc<Self>, key: SubscriptionKey) -> Reply<()> {
+        let registered = self.subscriptions.lock().remove(&key);
+        match registered {
+            Some(Registered::Topic(subscription)) => self.leave_topic(&subscription),
+            Some(Registered::Queue(queue)) => return self.leave_queue(queue, key),
+            None => {}
+        }
+        Reply::now(Ok(()))
+    }
+
+    fn register(&self, key: SubscriptionKey, registered: Registered) -> Result<(), BrokerError> {
+        let mut subscriptions = self.subscriptions.lock();
+        self.check_open()?;
+        if subscriptions.contains_key(&key) {
+            return Err(BrokerError::refused(Code::Conflict, "This subscription exists already."));
+        }
+        subscriptions.insert(key, registered);
+        Ok(())
     }
 
     /// Ends every task and waits for them.
@@ -230,10 +285,12 @@ impl Hub {
         self.tasks.wait().await;
     }
 
-    fn volatile(&self, publish: Publish) -> Logged {
+    /// A message without a place, and the number that it gets instead.
+    fn volatile(&self, publish: Publish) -> (u64, Logged) {
         let number = self.volatile.fetch_add(1, Ordering::Relaxed) + 1;
         let id = publish.message_id.map_or(MessageId::Volatile(number), MessageId::Given);
-        Logged { route: publish.route, id, position: None, message: publish.message, dedupe: None }
+        let (route, message) = (publish.route, publish.message);
+        (number, Logged { route, id, position: None, message, dedupe: None })
     }
 }
 

@@ -12,13 +12,14 @@ use super::{
     Token,
     dedupe::Dedupe,
     hub::{Hub, only_start},
+    queues::is_queue,
 };
 use crate::{
     problem::{Code, Problem},
     session::Outbound,
 };
 
-/// Topics in one process. A publication is accepted, and on its way to everybody who
+/// Topics and queues in one process. A publication is accepted, and on its way to everybody who
 /// listens, before [`publish`](Broker::publish) returns.
 ///
 /// What a replay can reach is what the tail ring holds. A worker that does not take over what
@@ -42,11 +43,37 @@ impl MemoryBroker {
             let problem = Problem::new(Code::Unavailable, "The log is full of unread messages.");
             return Err(problem.into());
         }
+        if is_queue(&publish.route) {
+            return self.enqueue(publish);
+        }
         if publish.class == Class::Volatile {
             self.hub.broadcast(publish);
             return Ok(Accepted { position: None, duplicate: false });
         }
         Ok(self.append(publish))
+    }
+
+    fn enqueue(&self, publish: Publish) -> Result<Accepted, BrokerError> {
+        let Some(room) = self.hub.room(&publish)? else {
+            return Ok(Accepted { position: None, duplicate: false });
+        };
+        if self.hub.is_temporary(&publish.route) {
+            self.hub.enqueue_private(publish, room);
+            return Ok(Accepted { position: None, duplicate: false });
+        }
+        let mut dedupe = self.dedupe.lock();
+        let print = publish.dedupe.as_ref().map(|key| dedupe.print(&publish.route, key));
+        let now = Instant::now();
+        if let Some(first) = print.and_then(|print| dedupe.first(print, now)) {
+            return Ok(Accepted { position: Some(self.hub.position(first)), duplicate: true });
+        }
+        let position = self.hub.next_position();
+        if let Some(print) = print {
+            dedupe.remember(print, position.offset, now);
+        }
+        drop(dedupe);
+        self.hub.enqueue(publish, position.offset, room);
+        Ok(Accepted { position: Some(position), duplicate: false })
     }
 
     fn append(&self, publish: Publish) -> Accepted {
@@ -83,8 +110,8 @@ impl Broker for MemoryBroker {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             durability: Durability::Memory,
-            queues: false,
-            priority: false,
+            queues: true,
+            priority: true,
             durable_subscriptions: false,
         }
     }
@@ -106,13 +133,11 @@ impl Broker for MemoryBroker {
     }
 
     fn unsubscribe(&self, key: SubscriptionKey, _place: Place) -> Reply<()> {
-        self.hub.unsubscribe(key);
-        Reply::now(Ok(()))
+        self.hub.unsubscribe(key)
     }
 
     fn settle(&self, key: SubscriptionKey, tokens: &[Token], outcome: Outcome) -> Reply<()> {
-        self.hub.settle(key, tokens, outcome);
-        Reply::now(Ok(()))
+        self.hub.settle(key, tokens, outcome)
     }
 
     async fn log(&self) -> Result<LogInfo, BrokerError> {

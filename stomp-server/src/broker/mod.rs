@@ -15,6 +15,8 @@ mod memory;
 mod message;
 mod pattern;
 mod position;
+mod queue;
+mod queues;
 mod replay;
 mod reply;
 mod ring;

@@ -46,11 +46,11 @@ pub(super) async fn pump(hub: Arc<Hub>, subscription: Arc<Subscription>) {
 
 /// The place has left the log: what lies between is lost to this subscriber, and the
 /// slow-consumer policy says what that means. Says whether it has ended the subscription.
-fn lose(hub: &Hub, subscription: &Subscription) -> bool {
+fn lose(hub: &Arc<Hub>, subscription: &Subscription) -> bool {
     if subscription.outbound.lose() == Offer::Taken {
         subscription.catch_up(hub.oldest_place(subscription));
         return false;
     }
-    hub.unsubscribe(subscription.request.key);
+    drop(hub.unsubscribe(subscription.request.key));
     true
 }

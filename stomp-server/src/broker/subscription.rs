@@ -25,6 +25,8 @@ struct Flow {
     /// Tokens that have not been settled, rising.
     open: VecDeque<u64>,
     tokens: u64,
+    /// What the next message weighs, where it found no room.
+    wanted: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +106,7 @@ impl Member {
 impl Subscription {
     /// A live one, or one that catches up behind an offset.
     pub(super) fn new(request: SubscribeRequest, outbound: Outbound) -> Self {
-        let flow = Flow { phase: Phase::Live, open: VecDeque::new(), tokens: 0 };
+        let flow = Flow { phase: Phase::Live, open: VecDeque::new(), tokens: 0, wanted: 0 };
         Self { request, outbound, flow: Mutex::new(flow), moved: Notify::new() }
     }
 
@@ -146,10 +148,11 @@ impl Subscription {
                 return false;
             }
             let delivery = self.delivery(&mut flow, logged);
-            let token = delivery.token;
+            let (token, weight) = (delivery.token, delivery.weight());
             match self.outbound.offer(delivery) {
                 Offer::Taken => flow.phase = Phase::CatchingUp(*offset),
                 Offer::Full => {
+                    flow.wanted = weight;
                     flow.take_back(token);
                     return false;
                 }
@@ -199,9 +202,10 @@ impl Subscription {
     pub(super) async fn capacity(&self) {
         loop {
             let moved = self.moved.notified();
-            let (ended, waits) = {
-                let flow = self.flow.lock();
-                (flow.phase == Phase::Ended, self.is_at_prefetch(&flow))
+            let (ended, waits, wanted) = {
+                let mut flow = self.flow.lock();
+                let wanted = std::mem::take(&mut flow.wanted);
+                (flow.phase == Phase::Ended, self.is_at_prefetch(&flow), wanted)
             };
             if ended {
                 return;
@@ -211,7 +215,7 @@ impl Subscription {
                 continue;
             }
             tokio::select! {
-                () = self.outbound.room() => return,
+                () = self.outbound.room_for(wanted) => return,
                 () = moved => {}
             }
         }

@@ -61,7 +61,7 @@ struct Shared {
     /// Bytes that wait in the queue or in the transport.
     waiting: AtomicUsize,
     reader: AtomicWaker,
-    /// Told when the bytes that wait fall to half of the bound.
+    /// Told when the bytes that wait fall to half of the bound, and to none.
     room: Notify,
 }
 
@@ -106,7 +106,7 @@ impl Outbound {
         if queue.closed {
             return Offer::Closed;
         }
-        if !self.0.is_half_empty() || !self.0.admits(delivery.weight()) {
+        if queue.overflowed || !self.0.is_open_to(delivery.weight()) {
             return Offer::Full;
         }
         self.0.push(&mut queue, delivery);
@@ -162,15 +162,17 @@ impl Outbound {
         Offer::Taken
     }
 
-    /// Waits until at most half of the bound is taken, or the connection is gone. Cancel-safe.
+    /// Waits until an [`offer`](Self::offer) of so many bytes would be taken, or the connection
+    /// is gone. Cancel-safe.
     ///
-    /// Half, so that a replay goes in strides and not message by message.
-    pub async fn room(&self) {
+    /// Told when half of the bound is free, so that a replay goes in strides and not message by
+    /// message.
+    pub async fn room_for(&self, weight: usize) {
         loop {
             let told = self.0.room.notified();
             tokio::pin!(told);
             told.as_mut().enable();
-            if self.0.is_half_empty() || self.is_closed() {
+            if self.0.is_open_to(weight) || self.is_closed() {
                 return;
             }
             told.await;
@@ -227,8 +229,15 @@ impl OutboundQueue {
 
     /// Gives back the room of bytes that the socket has taken, or that were not written at all.
     pub fn written(&self, bytes: usize) {
-        let before = self.0.waiting.fetch_sub(bytes, Ordering::AcqRel);
-        if before > self.0.bound / 2 && self.0.is_half_empty() {
+        // Replies and problems that the session itself makes never waited in the queue: the
+        // count must not fall below nothing for them.
+        let (set, fetch) = (Ordering::AcqRel, Ordering::Acquire);
+        let less = |waiting: usize| Some(waiting.saturating_sub(bytes));
+        let before = self.0.waiting.fetch_update(set, fetch, less).unwrap_or_default();
+        let half = self.0.bound / 2;
+        let after = before.saturating_sub(bytes);
+        // Half is enough for most; what is larger waits until nothing else does.
+        if after <= half && (before > half || after == 0) {
             self.0.room.notify_waiters();
         }
     }
@@ -260,8 +269,9 @@ impl Shared {
         waiting == 0 || waiting + weight <= self.bound
     }
 
-    fn is_half_empty(&self) -> bool {
-        self.waiting.load(Ordering::Acquire) <= self.bound / 2
+    /// Whether what can also come later is admitted.
+    fn is_open_to(&self, weight: usize) -> bool {
+        self.waiting.load(Ordering::Acquire) <= self.bound / 2 && self.admits(weight)
     }
 
     fn push(&self, queue: &mut Queue, delivery: Delivery) {

@@ -1,11 +1,17 @@
 //! The one judge of brokers: a check for each promise of [`Broker`].
 //!
 //! ```
-//! use std::sync::Arc;
-//! use stomp_server::{broker::MemoryBroker, testing::conformance};
+//! use std::{sync::Arc, time::Duration};
+//! use stomp_server::{
+//!     broker::{BrokerConfig, MemoryBroker},
+//!     testing::conformance,
+//! };
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
-//! conformance::broker(|| async { Arc::new(MemoryBroker::default()) as _ }).await;
+//! // A message that always comes back pauses before each return; this one only a little.
+//! let pause = Duration::from_millis(1);
+//! let config = BrokerConfig { redelivery_pause: pause, ..BrokerConfig::default() };
+//! conformance::broker(|| async { Arc::new(MemoryBroker::new(config.clone())) as _ }).await;
 //! # }
 //! ```
 

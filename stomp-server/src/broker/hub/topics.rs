@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::{Hub, Log};
+use super::{Hub, Log, Registered};
 use crate::{
     broker::{
-        BrokerError, Position, Reply, StartFrom, SubscribeRequest, Subscribed, SubscriptionKey,
+        BrokerError, Position, Reply, StartFrom, SubscribeRequest, Subscribed,
+        queues::is_queue,
         replay,
         subscription::{Member, Subscription},
     },
@@ -27,12 +28,15 @@ pub(super) enum Start {
 }
 
 impl Hub {
-    /// Makes a topic subscription.
+    /// Makes a subscription.
     pub(in crate::broker) fn subscribe(
         self: &Arc<Self>,
         request: SubscribeRequest,
         outbound: Outbound,
     ) -> Reply<Subscribed> {
+        if is_queue(&request.route) {
+            return Reply::now(self.join_queue(&request, outbound));
+        }
         let is_pattern = self.words.is_pattern(&request.route);
         let subscription = Arc::new(Subscription::new(request, outbound));
         if let Err(error) = self.admit(&subscription, is_pattern) {
@@ -58,18 +62,7 @@ impl Hub {
                 ));
             }
         }
-        self.register(subscription)
-    }
-
-    fn register(&self, subscription: &Arc<Subscription>) -> Result<(), BrokerError> {
-        let mut subscriptions = self.subscriptions.lock();
-        self.check_open()?;
-        let key = subscription.request.key;
-        if subscriptions.contains_key(&key) {
-            return Err(BrokerError::refused(Code::Conflict, "This subscription exists already."));
-        }
-        subscriptions.insert(key, subscription.clone());
-        Ok(())
+        self.register(request.key, Registered::Topic(subscription.clone()))
     }
 
     pub(super) fn join(
@@ -165,10 +158,9 @@ impl Hub {
         is_live
     }
 
-    /// Ends a subscription; nothing is offered to it once this has returned.
-    pub(in crate::broker) fn unsubscribe(&self, key: SubscriptionKey) {
-        let Some(subscription) = self.subscriptions.lock().remove(&key) else { return };
-        let route = &subscription.request.route;
+    /// Ends a topic subscription; nothing is offered to it once this has returned.
+    pub(super) fn leave_topic(&self, subscription: &Subscription) {
+        let (route, key) = (&subscription.request.route, subscription.request.key);
         subscription.end();
         if self.words.is_pattern(route) {
             let mut log = self.log.lock();

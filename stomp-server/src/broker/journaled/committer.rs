@@ -9,10 +9,11 @@ use super::{
     upkeep::Upkeep,
 };
 use crate::broker::{
-    Accepted,
+    Accepted, Publish,
     dedupe::{Dedupe, Print},
     hub::{Hub, now_ms},
-    journal::{Change, Entry, Journal, JournalError},
+    journal::{Change, Entry, Journal, JournalError, QueueEntry},
+    queues::is_queue,
 };
 
 /// How much one transaction takes, in bytes: more gains nothing, and a reply waits for all.
@@ -46,6 +47,8 @@ struct Batch {
 enum Fate {
     /// A message that gets this place.
     Append(Entry, Option<Print>),
+    /// A message that comes to this place in its queue.
+    Enqueue(QueueEntry, Option<Print>),
     /// A message that was there already.
     Duplicate(u64),
     /// Something else.
@@ -117,9 +120,13 @@ impl Committer {
             Batch { fates: Vec::with_capacity(jobs.len()), jobs, changes: Vec::new(), last: None };
         for job in &batch.jobs {
             let publish = match &job.what {
-                Work::Publish(publish, _) => publish,
-                Work::Change(change, _) => {
-                    batch.changes.push(change.clone());
+                Work::Publish(publish, ..) => publish,
+                Work::Replace(gone, publish, _) => {
+                    batch.changes.push(Change::Dequeue(*gone));
+                    publish
+                }
+                Work::Change(changes, _) => {
+                    batch.changes.extend_from_slice(changes);
                     batch.fates.push(Fate::Change);
                     continue;
                 }
@@ -133,13 +140,28 @@ impl Committer {
                 continue;
             }
             fresh.extend(print.map(|print| (print, next)));
-            let entry = self.hub.entry(publish.clone(), next, at_ms);
-            batch.changes.push(Change::Append(entry.clone()));
-            batch.fates.push(Fate::Append(entry, print));
+            let (change, fate) = self.place(publish.clone(), next, at_ms, print);
+            batch.changes.push(change);
+            batch.fates.push(fate);
             batch.last = Some(next);
             next += 1;
         }
         batch
+    }
+
+    fn place(
+        &self,
+        publish: Publish,
+        offset: u64,
+        at_ms: u64,
+        print: Option<Print>,
+    ) -> (Change, Fate) {
+        if is_queue(&publish.route) {
+            let entry = self.hub.queue_entry(publish, offset, at_ms);
+            return (Change::Enqueue(entry.clone()), Fate::Enqueue(entry, print));
+        }
+        let entry = self.hub.entry(publish, offset, at_ms);
+        (Change::Append(entry.clone()), Fate::Append(entry, print))
     }
 
     /// Commits a batch. Once this has returned, it is known whether the journal has it.
@@ -147,7 +169,7 @@ impl Committer {
         if batch.changes.is_empty() {
             return Ok(()); // nothing but duplicates
         }
-        if batch.last.is_some() {
+        if batch.jobs.iter().any(Job::is_publish) {
             self.upkeep.check_room()?;
         }
         let Batch { jobs, changes, last, .. } = batch;
@@ -198,7 +220,7 @@ impl Committer {
         let timeout = self.hub.config.publish_timeout;
         let gives_up = self.inbox.is_closed();
         let (late, mut kept): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| {
-            let may_go = gives_up || matches!(job.what, Work::Publish(..));
+            let may_go = gives_up || job.is_publish();
             may_go && job.since.elapsed() >= timeout
         });
         self.answer(late, Job::refuse);
@@ -212,8 +234,7 @@ impl Committer {
     /// While messages have to wait, what is not a message goes on: it is small, and it may be
     /// what makes room.
     async fn keep_changes(&mut self, jobs: Vec<Job>) -> Vec<Job> {
-        let is_change = |job: &Job| matches!(job.what, Work::Change(..));
-        let (changes, messages): (Vec<_>, Vec<_>) = jobs.into_iter().partition(is_change);
+        let (messages, changes): (Vec<_>, Vec<_>) = jobs.into_iter().partition(Job::is_publish);
         if changes.is_empty() {
             return messages;
         }
@@ -236,28 +257,45 @@ impl Committer {
         let mut freed = 0;
         for (job, fate) in batch.jobs.into_iter().zip(batch.fates) {
             freed += job.weight;
-            let (offset, duplicate) = match fate {
-                Fate::Append(entry, print) => {
-                    self.hub.fan_out(&entry);
-                    if let Some(print) = print {
-                        self.dedupe.remember(print, entry.offset, now);
-                    }
-                    (entry.offset, false)
-                }
-                Fate::Duplicate(first) => (first, true),
-                Fate::Change => (0, false),
-            };
-            match job.what {
-                Work::Publish(_, Some(replier)) => {
-                    let position = Some(self.hub.position(offset));
-                    replier.send(Ok(Accepted { position, duplicate }));
-                }
-                Work::Change(_, Some(replier)) => replier.send(Ok(())),
-                Work::Publish(_, None) | Work::Change(_, None) => {}
-            }
+            self.finish(job.what, fate, now);
             tokio::task::consume_budget().await; // sessions have to write meanwhile
         }
         self.inbox.free(freed);
+    }
+
+    /// Brings one message to those who wait for it, then answers its publisher.
+    fn finish(&mut self, what: Work, fate: Fate, now: Instant) {
+        let (room, replier) = match what {
+            Work::Publish(_, room, replier) => (room, replier),
+            Work::Replace(_, _, room) => (Some(room), None),
+            Work::Change(_, replier) => {
+                if let Some(replier) = replier {
+                    replier.send(Ok(()));
+                }
+                return;
+            }
+        };
+        let (offset, duplicate, print) = match (fate, room) {
+            (Fate::Append(entry, print), _) => {
+                self.hub.fan_out(&entry);
+                (entry.offset, false, print)
+            }
+            (Fate::Enqueue(entry, print), Some(room)) => {
+                let offset = entry.entry.offset;
+                self.hub.fan_in(&entry, room);
+                (offset, false, print)
+            }
+            (Fate::Enqueue(entry, print), None) => (entry.entry.offset, false, print),
+            (Fate::Duplicate(first), _) => (first, true, None),
+            (Fate::Change, _) => return,
+        };
+        if let Some(print) = print {
+            self.dedupe.remember(print, offset, now);
+        }
+        if let Some(replier) = replier {
+            let position = Some(self.hub.position(offset));
+            replier.send(Ok(Accepted { position, duplicate }));
+        }
     }
 
     fn answer(&self, jobs: Vec<Job>, answer: fn(Job)) {

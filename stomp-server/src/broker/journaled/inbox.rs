@@ -6,7 +6,10 @@ use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
-    broker::{Accepted, BrokerError, Publish, Replier, Reply, journal::Change},
+    broker::{
+        Accepted, BrokerError, Publish, Replier, Reply, journal::Change, queue::Room,
+        queues::Ledger,
+    },
     problem::{Code, Problem},
 };
 
@@ -41,10 +44,12 @@ pub(super) struct Job {
 /// What it wants.
 #[derive(Debug)]
 pub(super) enum Work {
-    /// A message to be appended. The reply is gone once it has been given.
-    Publish(Publish, Option<Replier<Accepted>>),
+    /// A message to be appended, or put into this room. The reply is gone once it was given.
+    Publish(Publish, Option<Room>, Option<Replier<Accepted>>),
+    /// The message at this offset goes, and this one comes for it into this room.
+    Replace(u64, Publish, Room),
     /// Something else to be kept.
-    Change(Change, Option<Replier<()>>),
+    Change(Vec<Change>, Option<Replier<()>>),
 }
 
 /// What a call weighs beside its message.
@@ -55,18 +60,18 @@ impl Inbox {
         Self { limit, state: Mutex::default(), arrived: Notify::new(), freed: Notify::new() }
     }
 
-    pub(super) fn publish(&self, publish: Publish) -> Reply<Accepted> {
+    pub(super) fn publish(&self, publish: Publish, room: Option<Room>) -> Reply<Accepted> {
         let weight = publish.message.size() + OVERHEAD;
         let (replier, reply) = Reply::later();
-        match self.push(weight, Work::Publish(publish, Some(replier))) {
+        match self.push(weight, Work::Publish(publish, room, Some(replier))) {
             Ok(()) => reply,
             Err(error) => Reply::now(Err(error)),
         }
     }
 
-    pub(super) fn change(&self, change: Change) -> Reply<()> {
+    pub(super) fn change(&self, changes: Vec<Change>) -> Reply<()> {
         let (replier, reply) = Reply::later();
-        match self.push(OVERHEAD, Work::Change(change, Some(replier))) {
+        match self.push(OVERHEAD, Work::Change(changes, Some(replier))) {
             Ok(()) => reply,
             Err(error) => Reply::now(Err(error)),
         }
@@ -124,7 +129,7 @@ impl Inbox {
     /// Takes the calls that are not publications.
     pub(super) fn take_changes(&self) -> Vec<Job> {
         let mut state = self.state.lock();
-        let is_change = |job: &Job| matches!(job.what, Work::Change(..));
+        let is_change = |job: &Job| !job.is_publish();
         let waiting = std::mem::take(&mut state.waiting);
         let (changes, waiting): (VecDeque<_>, _) = waiting.into_iter().partition(is_change);
         state.waiting = waiting;
@@ -175,7 +180,7 @@ impl Inbox {
         let mut gone = Vec::new();
         let mut freed = 0;
         while let Some(job) = state.waiting.pop_front() {
-            if job.since.elapsed() >= timeout && matches!(job.what, Work::Publish(..)) {
+            if job.is_publish() && job.since.elapsed() >= timeout {
                 freed += job.weight;
                 gone.push(job);
             } else {
@@ -200,12 +205,17 @@ impl Inbox {
 }
 
 impl Job {
+    /// Whether it is a message that may be refused.
+    pub(super) fn is_publish(&self) -> bool {
+        matches!(self.what, Work::Publish(..))
+    }
+
     /// Answers that it certainly was not done.
     pub(super) fn refuse(self) {
         match self.what {
-            Work::Publish(_, Some(replier)) => replier.send(Err(unavailable())),
+            Work::Publish(_, _, Some(replier)) => replier.send(Err(unavailable())),
             Work::Change(_, Some(replier)) => replier.send(Err(unavailable())),
-            Work::Publish(_, None) | Work::Change(_, None) => {}
+            Work::Publish(..) | Work::Change(..) | Work::Replace(..) => {}
         }
     }
 
@@ -213,7 +223,7 @@ impl Job {
     pub(super) fn leave_unknown(&mut self) {
         let unknown = BrokerError::unknown("the journal does not answer");
         match &mut self.what {
-            Work::Publish(_, replier) => {
+            Work::Publish(_, _, replier) => {
                 if let Some(replier) = replier.take() {
                     replier.send(Err(unknown));
                 }
@@ -223,7 +233,20 @@ impl Job {
                     replier.send(Err(unknown));
                 }
             }
+            Work::Replace(..) => {}
         }
+    }
+}
+
+impl Ledger for Inbox {
+    fn keep(&self, changes: Vec<Change>) -> Reply<()> {
+        self.change(changes)
+    }
+
+    fn replace(&self, offset: u64, publish: Publish, room: Room) {
+        let weight = publish.message.size() + OVERHEAD;
+        // Refused only when it is closed; then the message is still in its old place.
+        let _ = self.push(weight, Work::Replace(offset, publish, room));
     }
 }
 

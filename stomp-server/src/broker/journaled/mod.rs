@@ -22,10 +22,11 @@ use super::{
     error::BrokerError,
     hub::{Hub, only_start},
     journal::Journal,
+    queues::is_queue,
 };
 use crate::session::Outbound;
 
-/// Topics that survive, over any [`Journal`].
+/// Topics and queues that survive, over any [`Journal`].
 #[derive(Debug)]
 pub struct JournalBroker {
     hub: Arc<Hub>,
@@ -59,14 +60,35 @@ impl JournalBroker {
     ) -> Result<Self, JournalError> {
         let extent = journal.extent().await?;
         let inbox = Arc::new(Inbox::new(config.journal_backlog));
-        let hub = Arc::new(Hub::over(config, journal.clone(), extent));
+        let hub = Arc::new(Hub::over(config, journal.clone(), extent, inbox.clone()));
+        restore_queues(&hub, &*journal).await?;
         if let Some(next) = journal.cursor(upkeep::WORKERS).await? {
             hub.hold_for_absent(next);
         }
         let dedupe = upkeep::seen_lately(&*journal, extent, &hub.config).await?;
+        hub.wake_queues();
         let committer = Committer::new(hub.clone(), inbox.clone(), journal.clone(), dedupe);
         let committer = Mutex::new(Some(tokio::spawn(committer.run(extent.newest + 1))));
         Ok(Self { hub, inbox, journal, committer })
+    }
+}
+
+/// The answer where nothing is kept.
+const HANDED_OVER: Accepted = Accepted { position: None, duplicate: false };
+
+/// How many messages of queues are read at once when a journal is opened.
+const PAGE: usize = 1_000;
+
+/// Fills the queues with what nobody has acknowledged.
+async fn restore_queues(hub: &Hub, journal: &dyn Journal) -> Result<(), JournalError> {
+    let mut after = 0;
+    loop {
+        let page = journal.queued(after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.entry.offset;
+        for entry in &page {
+            hub.restore(entry);
+        }
     }
 }
 
@@ -75,20 +97,33 @@ impl Broker for JournalBroker {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             durability: Durability::Disk,
-            queues: false,
-            priority: false,
+            queues: true,
+            priority: true,
             durable_subscriptions: false,
         }
     }
 
     fn publish(&self, publish: Publish) -> Reply<Accepted> {
-        if publish.class == Class::Volatile {
-            return Reply::now(self.hub.check_open().map(|()| {
-                self.hub.broadcast(publish);
-                Accepted { position: None, duplicate: false }
-            }));
+        let is_queue = is_queue(&publish.route);
+        if !is_queue && publish.class == Class::Kept {
+            return self.inbox.publish(publish, None);
         }
-        self.inbox.publish(publish)
+        if let Err(error) = self.hub.check_open() {
+            return Reply::now(Err(error));
+        }
+        if !is_queue {
+            self.hub.broadcast(publish);
+            return Reply::now(Ok(HANDED_OVER));
+        }
+        match self.hub.room(&publish) {
+            Err(error) => Reply::now(Err(error)),
+            Ok(None) => Reply::now(Ok(HANDED_OVER)),
+            Ok(Some(room)) if self.hub.is_temporary(&publish.route) => {
+                self.hub.enqueue_private(publish, room);
+                Reply::now(Ok(HANDED_OVER))
+            }
+            Ok(room) => self.inbox.publish(publish, room),
+        }
     }
 
     fn has_room(&self) -> bool {
@@ -104,13 +139,11 @@ impl Broker for JournalBroker {
     }
 
     fn unsubscribe(&self, key: SubscriptionKey, _place: Place) -> Reply<()> {
-        self.hub.unsubscribe(key);
-        Reply::now(Ok(()))
+        self.hub.unsubscribe(key)
     }
 
     fn settle(&self, key: SubscriptionKey, tokens: &[Token], outcome: Outcome) -> Reply<()> {
-        self.hub.settle(key, tokens, outcome);
-        Reply::now(Ok(()))
+        self.hub.settle(key, tokens, outcome)
     }
 
     async fn log(&self) -> Result<LogInfo, BrokerError> {
@@ -121,7 +154,7 @@ impl Broker for JournalBroker {
     async fn read_log(&self, starts: &[u64]) -> Result<Box<dyn LogReader>, BrokerError> {
         let start = only_start(starts)?;
         let reader = self.hub.reader(start)?;
-        self.inbox.change(upkeep::cursor(start)).await?;
+        self.inbox.change(vec![upkeep::cursor(start)]).await?;
         Ok(Box::new(reader))
     }
 

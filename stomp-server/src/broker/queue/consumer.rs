@@ -1,0 +1,93 @@
+//! One subscription of a queue, and what it has open.
+
+use std::collections::VecDeque;
+
+use super::Item;
+use crate::{
+    broker::{Delivery, SubscribeRequest, SubscriptionKey, Token},
+    session::{Offer, Outbound},
+};
+
+/// A consumer.
+#[derive(Debug)]
+pub(super) struct Consumer {
+    key: SubscriptionKey,
+    pub(super) outbound: Outbound,
+    acks: bool,
+    prefetch: usize,
+    /// Its outbound has no room; somebody waits for it.
+    pub(super) is_full: bool,
+    /// It stands in the queue's turns.
+    pub(super) has_turn: bool,
+    /// What it has not settled, by rising token.
+    open: VecDeque<(u64, Item)>,
+    tokens: u64,
+}
+
+/// How an offer went.
+pub(super) enum Handover {
+    /// It has the message, until it settles it.
+    Open,
+    /// It has the message for good.
+    Done(u64),
+    /// There is no room for so many bytes.
+    Full(Item, usize),
+    /// The connection is gone.
+    Gone(Item),
+}
+
+impl Consumer {
+    pub(super) fn new(request: &SubscribeRequest, outbound: Outbound) -> Self {
+        Self {
+            key: request.key,
+            outbound,
+            acks: request.acks,
+            prefetch: request.prefetch.max(1) as usize,
+            is_full: false,
+            has_turn: true,
+            open: VecDeque::new(),
+            tokens: 0,
+        }
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        !self.is_full && self.open.len() < self.prefetch
+    }
+
+    /// Offers a message.
+    pub(super) fn offer(&mut self, item: Item) -> Handover {
+        let token = self.tokens + 1;
+        let delivery = Delivery {
+            subscription: self.key,
+            logged: item.logged.clone(),
+            token: self.acks.then_some(Token(token)),
+            redeliveries: item.returns,
+        };
+        let weight = delivery.weight();
+        match self.outbound.offer(delivery) {
+            Offer::Taken if self.acks => {
+                self.tokens = token;
+                self.open.push_back((token, item));
+                Handover::Open
+            }
+            Offer::Taken => Handover::Done(item.offset),
+            Offer::Full => Handover::Full(item, weight),
+            Offer::Closed => Handover::Gone(item),
+        }
+    }
+
+    /// Takes back what a token stands for, if it is open.
+    pub(super) fn take(&mut self, Token(token): Token) -> Option<Item> {
+        let at = self.open.binary_search_by_key(&token, |(token, _)| *token).ok()?;
+        let (_, item) = self.open.remove(at)?;
+        if self.open.is_empty() {
+            self.open = VecDeque::new();
+        }
+        Some(item)
+    }
+
+    /// All that it has not settled, in order.
+    pub(super) fn into_open(self) -> impl Iterator<Item = Item> {
+        self.open.into_iter().map(|(_, item)| item)
+    }
+}

@@ -1,0 +1,45 @@
+//! Messages that wait: higher priorities first, and within each in log order.
+
+use std::collections::VecDeque;
+
+use super::Item;
+
+/// Priorities are 0 to 9.
+const LANES: usize = 10;
+
+/// One line for each priority.
+#[derive(Debug, Default)]
+pub(super) struct Lanes([VecDeque<Item>; LANES]);
+
+impl Lanes {
+    /// A new message goes to the end; one that came back, to where it was.
+    pub(super) fn insert(&mut self, item: Item) {
+        let lane = self.lane(item.priority);
+        if lane.back().is_none_or(|last| last.offset < item.offset) {
+            return lane.push_back(item);
+        }
+        let at = lane.partition_point(|other| other.offset < item.offset);
+        lane.insert(at, item);
+    }
+
+    /// Takes the first one.
+    pub(super) fn pop(&mut self) -> Option<Item> {
+        let lane = self.0.iter_mut().rev().find(|lane| !lane.is_empty())?;
+        let item = lane.pop_front();
+        if lane.is_empty() {
+            *lane = VecDeque::new(); // an idle queue keeps no buffer
+        }
+        item
+    }
+
+    /// Takes a certain one out.
+    pub(super) fn remove(&mut self, priority: u8, offset: u64) -> Option<Item> {
+        let lane = self.lane(priority);
+        let at = lane.binary_search_by_key(&offset, |item| item.offset).ok()?;
+        lane.remove(at)
+    }
+
+    fn lane(&mut self, priority: u8) -> &mut VecDeque<Item> {
+        &mut self.0[usize::from(priority).min(LANES - 1)]
+    }
+}

@@ -1,0 +1,438 @@
+//! One queue: each message to one consumer at a time, and back if it is not acknowledged.
+//!
+//! Everything here is a plain function of the queue's state and the time. What has to happen
+//! outside (keeping changes, burying dead letters, waiting for room or for a moment) is
+//! handed back as [`Effects`], so that it is done with no lock held.
+
+mod consumer;
+mod lanes;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use compact_str::CompactString;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use self::{
+    consumer::{Consumer, Handover},
+    lanes::Lanes,
+};
+use super::{
+    BrokerConfig, BrokerError, Logged, Outcome, SubscribeRequest, SubscriptionKey, Token,
+    journal::Change,
+};
+use crate::{
+    problem::{Code, Problem},
+    session::Outbound,
+};
+
+/// How far a search goes for a returned message that a consumer may have before its pause is
+/// over; bounds what one delivery costs.
+const SEARCH: usize = 64;
+
+/// The pause before a returned message is offered to the same consumer again grows up to so
+/// many times its start.
+const LONGEST_PAUSE: u32 = 100;
+
+/// A message in a queue.
+#[derive(Debug)]
+pub(super) struct Item {
+    /// Its place in the queue among those of its priority.
+    pub(super) offset: u64,
+    pub(super) logged: Arc<Logged>,
+    pub(super) priority: u8,
+    /// How often it came back.
+    pub(super) returns: u32,
+    pub(super) expires: Option<Instant>,
+}
+
+/// Why a message is taken out of its queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Death {
+    Rejected,
+    MaxDeliveries,
+    Expired,
+}
+
+impl Death {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::MaxDeliveries => "max-deliveries",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// What a step leaves to be done outside.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    /// To be kept in the journal.
+    pub(super) changes: Vec<Change>,
+    /// To be buried, out of the queue already.
+    pub(super) dead: Vec<(Item, Death)>,
+    /// Consumers whose outbound has no room for so many bytes.
+    pub(super) full: Vec<(SubscriptionKey, Outbound, usize)>,
+    /// Consumers whose connection is gone.
+    pub(super) gone: Vec<SubscriptionKey>,
+    /// When the queue wants to be looked at again.
+    pub(super) wake_at: Option<Instant>,
+}
+
+/// What holds for all messages of a queue.
+#[derive(Clone, Copy, Debug)]
+struct Rules {
+    max: usize,
+    /// How often a message is offered; a dead-letter queue offers for ever.
+    max_deliveries: Option<u32>,
+    pause: Duration,
+    /// Private to a connection: never journaled, gone with its last consumer.
+    is_temporary: bool,
+}
+
+/// A queue and its consumers.
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) name: CompactString,
+    rules: Rules,
+    state: Mutex<State>,
+}
+
+/// Room for one message of a queue, given back unless it is filled.
+#[derive(Debug)]
+pub(super) struct Room(Option<Arc<Queue>>);
+
+impl Room {
+    /// Puts the message there and offers it.
+    pub(super) fn fill(mut self, item: Item) -> Option<(Arc<Queue>, Effects)> {
+        let queue = self.0.take()?;
+        let effects = queue.step(|state, _, _| state.wait(item));
+        Some((queue, effects))
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if let Some(queue) = &self.0 {
+            let mut state = queue.state.lock();
+            state.len = state.len.saturating_sub(1);
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Messages that anybody may have.
+    lanes: Lanes,
+    /// Messages that came back, until their pause is over; before, only for others than who
+    /// returned them.
+    paused: BTreeMap<(Instant, u64), Paused>,
+    /// When waiting messages expire.
+    deadlines: BTreeSet<(Instant, u8, u64)>,
+    consumers: HashMap<SubscriptionKey, Consumer>,
+    /// Consumers that may have room, in the order of their turns.
+    turns: VecDeque<SubscriptionKey>,
+    /// Messages of this queue, wherever they are, and those on their way through the journal.
+    len: usize,
+    armed: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Paused {
+    item: Item,
+    avoid: SubscriptionKey,
+}
+
+impl Queue {
+    pub(super) fn new(name: CompactString, config: &BrokerConfig) -> Self {
+        let offers_for_ever = name.ends_with(super::queues::DEAD_LETTERS);
+        let rules = Rules {
+            max: config.queue_max,
+            max_deliveries: (!offers_for_ever).then_some(config.max_deliveries.max(1)),
+            pause: config.redelivery_pause,
+            is_temporary: name.starts_with(super::queues::TEMPORARY),
+        };
+        Self { name, rules, state: Mutex::default() }
+    }
+
+    pub(super) fn is_temporary(&self) -> bool {
+        self.rules.is_temporary
+    }
+
+    /// Whether nobody has a reason to remember it.
+    pub(super) fn is_idle(&self) -> bool {
+        let state = self.state.lock();
+        state.consumers.is_empty() && (state.len == 0 || self.rules.is_temporary)
+    }
+
+    pub(super) fn has_consumers(&self) -> bool {
+        !self.state.lock().consumers.is_empty()
+    }
+
+    /// Makes sure that there is room for one more, and keeps it.
+    pub(super) fn reserve(self: &Arc<Self>) -> Result<Room, BrokerError> {
+        let mut state = self.state.lock();
+        if state.len >= self.rules.max {
+            let problem = Problem::new(Code::Limit, format!("The queue {} is full.", self.name));
+            return Err(problem.with_limit("queue-max", self.rules.max as u64).into());
+        }
+        state.len += 1;
+        Ok(Room(Some(self.clone())))
+    }
+
+    /// Makes room for a dead letter: at the bound, the oldest one goes for it.
+    pub(super) fn make_room(self: &Arc<Self>) -> (Room, Effects) {
+        let mut effects = Effects::default();
+        let mut state = self.state.lock();
+        if state.len >= self.rules.max
+            && let Some(oldest) = state.lanes.pop()
+        {
+            tracing::warn!(queue = %self.name, "the oldest dead letter goes, for there are too many");
+            state.forget(oldest.offset, self.rules, &mut effects);
+        }
+        state.len += 1;
+        (Room(Some(self.clone())), effects)
+    }
+
+    /// Adds a message to one that is still being filled from the journal.
+    pub(super) fn restore(&self, item: Item) {
+        let mut state = self.state.lock();
+        state.len += 1;
+        state.wait(item);
+    }
+
+    /// Adds a consumer.
+    pub(super) fn join(&self, request: &SubscribeRequest, outbound: Outbound) -> Effects {
+        self.step(|state, _, _| {
+            state.consumers.insert(request.key, Consumer::new(request, outbound));
+            state.turns.push_back(request.key);
+        })
+    }
+
+    /// Removes a consumer; what it had open comes back, ahead of newer messages.
+    pub(super) fn leave(&self, key: SubscriptionKey) -> Effects {
+        self.step(|state, rules, effects| {
+            let Some(consumer) = state.consumers.remove(&key) else { return };
+            state.turns.retain(|other| *other != key);
+            for item in consumer.into_open() {
+                state.give_back(item, None, rules, effects);
+            }
+        })
+    }
+
+    /// Settles deliveries; tokens that are not open are ignored.
+    pub(super) fn settle(
+        &self,
+        key: SubscriptionKey,
+        tokens: &[Token],
+        outcome: Outcome,
+    ) -> Effects {
+        self.step(|state, rules, effects| {
+            let Some(consumer) = state.consumers.get_mut(&key) else { return };
+            let settled: Vec<Item> =
+                tokens.iter().filter_map(|token| consumer.take(*token)).collect();
+            for item in settled {
+                match outcome {
+                    Outcome::Ack => state.forget(item.offset, rules, effects),
+                    Outcome::Nack => state.give_back(item, Some(key), rules, effects),
+                }
+            }
+            state.take_turns(key);
+        })
+    }
+
+    /// A consumer's outbound has room again.
+    pub(super) fn has_room(&self, key: SubscriptionKey) -> Effects {
+        self.step(|state, _, _| {
+            if let Some(consumer) = state.consumers.get_mut(&key) {
+                consumer.is_full = false;
+                state.take_turns(key);
+            }
+        })
+    }
+
+    /// Looks at what is due.
+    pub(super) fn tick(&self) -> Effects {
+        self.step(|state, _, _| state.armed = None)
+    }
+
+    fn step(&self, change: impl FnOnce(&mut State, Rules, &mut Effects)) -> Effects {
+        let mut effects = Effects::default();
+        let mut state = self.state.lock();
+        change(&mut state, self.rules, &mut effects);
+        if state.has_timers() {
+            state.run_timers(self.rules, &mut effects);
+        }
+        state.dispatch(self.rules, &mut effects);
+        effects.wake_at = state.arm();
+        effects
+    }
+}
+
+impl State {
+    /// Puts a message where consumers find it.
+    fn wait(&mut self, item: Item) {
+        if let Some(expires) = item.expires {
+            self.deadlines.insert((expires, item.priority, item.offset));
+        }
+        self.lanes.insert(item);
+    }
+
+    /// A message is done with.
+    fn forget(&mut self, offset: u64, rules: Rules, effects: &mut Effects) {
+        self.len = self.len.saturating_sub(1);
+        if !rules.is_temporary {
+            effects.changes.push(Change::Dequeue(offset));
+        }
+    }
+
+    /// A message comes back, from a consumer that may not have it at once, or from nobody.
+    fn give_back(
+        &mut self,
+        mut item: Item,
+        from: Option<SubscriptionKey>,
+        rules: Rules,
+        effects: &mut Effects,
+    ) {
+        item.returns += 1;
+        if let Some(max) = rules.max_deliveries
+            && item.returns >= max
+        {
+            let is_refused_at_once = max == 1 && from.is_some();
+            let death = if is_refused_at_once { Death::Rejected } else { Death::MaxDeliveries };
+            return self.bury(item, death, effects);
+        }
+        if !rules.is_temporary {
+            effects.changes.push(Change::Returned(item.offset, item.returns));
+        }
+        let Some(avoid) = from else { return self.wait(item) };
+        let factor = 1u32.checked_shl(item.returns - 1).unwrap_or(LONGEST_PAUSE);
+        let until = Instant::now() + rules.pause * factor.min(LONGEST_PAUSE);
+        if let Some(expires) = item.expires {
+            self.deadlines.insert((expires, item.priority, item.offset));
+        }
+        self.paused.insert((until, item.offset), Paused { item, avoid });
+    }
+
+    fn bury(&mut self, item: Item, death: Death, effects: &mut Effects) {
+        self.len = self.len.saturating_sub(1);
+        effects.dead.push((item, death));
+    }
+
+    /// Lets a consumer take part in the turns again.
+    fn take_turns(&mut self, key: SubscriptionKey) {
+        if let Some(consumer) = self.consumers.get_mut(&key)
+            && !consumer.has_turn
+        {
+            consumer.has_turn = true;
+            self.turns.push_back(key);
+        }
+    }
+
+    fn has_timers(&self) -> bool {
+        !self.paused.is_empty() || !self.deadlines.is_empty()
+    }
+
+    /// Ends pauses that are over, and messages whose time is.
+    fn run_timers(&mut self, _rules: Rules, effects: &mut Effects) {
+        let now = Instant::now();
+        while let Some(next) = self.paused.first_entry()
+            && next.key().0 <= now
+        {
+            self.lanes.insert(next.remove().item);
+        }
+        while let Some((expires, priority, offset)) = self.deadlines.first().copied()
+            && expires <= now
+        {
+            self.deadlines.pop_first();
+            if let Some(item) = self.lanes.remove(priority, offset) {
+                self.bury(item, Death::Expired, effects);
+            } else if let Some(place) = self.paused_place(offset) {
+                if let Some(paused) = self.paused.remove(&place) {
+                    self.bury(paused.item, Death::Expired, effects);
+                }
+            }
+        }
+    }
+
+    fn paused_place(&self, offset: u64) -> Option<(Instant, u64)> {
+        self.paused.keys().find(|(_, other)| *other == offset).copied()
+    }
+
+    /// When to look again, if that is sooner than what was said before.
+    fn arm(&mut self) -> Option<Instant> {
+        let paused = self.paused.first_key_value().map(|((until, _), _)| *until);
+        let expires = self.deadlines.first().map(|(expires, ..)| *expires);
+        let next = [paused, expires].into_iter().flatten().min()?;
+        if self.armed.is_some_and(|armed| armed <= next) {
+            return None;
+        }
+        self.armed = Some(next);
+        Some(next)
+    }
+
+    /// Offers messages as long as there are some and somebody can take them, in turns.
+    fn dispatch(&mut self, rules: Rules, effects: &mut Effects) {
+        let mut in_vain = 0;
+        while in_vain < self.turns.len() {
+            let Some(key) = self.turns.pop_front() else { return };
+            if !self.may_go_on(key) {
+                continue;
+            }
+            let Some(item) = self.next_for(key) else {
+                self.turns.push_back(key);
+                in_vain += 1;
+                continue;
+            };
+            in_vain = 0;
+            self.hand_over(key, item, rules, effects);
+        }
+    }
+
+    /// Whether a consumer can take something; if not, it leaves the turns until it can.
+    fn may_go_on(&mut self, key: SubscriptionKey) -> bool {
+        let Some(consumer) = self.consumers.get_mut(&key) else { return false };
+        consumer.has_turn = consumer.has_room();
+        consumer.has_turn
+    }
+
+    /// The next message for a consumer: one that another returned, or the first one waiting.
+    fn next_for(&mut self, key: SubscriptionKey) -> Option<Item> {
+        let returned = self.paused.iter().take(SEARCH).find(|(_, paused)| paused.avoid != key);
+        let place = returned.map(|(place, _)| *place);
+        let item = match place {
+            Some(place) => self.paused.remove(&place).map(|paused| paused.item),
+            None => self.lanes.pop(),
+        }?;
+        if let Some(expires) = item.expires {
+            self.deadlines.remove(&(expires, item.priority, item.offset));
+        }
+        Some(item)
+    }
+
+    fn hand_over(&mut self, key: SubscriptionKey, item: Item, rules: Rules, effects: &mut Effects) {
+        let Some(consumer) = self.consumers.get_mut(&key) else { return self.wait(item) };
+        match consumer.offer(item) {
+            Handover::Open => self.turns.push_back(key),
+            Handover::Done(offset) => {
+                self.turns.push_back(key);
+                self.forget(offset, rules, effects);
+            }
+            Handover::Full(item, weight) => {
+                consumer.is_full = true;
+                consumer.has_turn = false;
+                effects.full.push((key, consumer.outbound.clone(), weight));
+                self.wait(item);
+            }
+            Handover::Gone(item) => {
+                consumer.has_turn = false;
+                effects.gone.push(key);
+                self.wait(item);
+            }
+        }
+    }
+}
