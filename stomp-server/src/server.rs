@@ -26,7 +26,7 @@ use crate::{
     broker::{Broker, ConnectionId, MemoryBroker},
     gate::{ConnectionLimits, Gate},
     metrics::Metrics,
-    router::{Handle, Handler, NoHandlers},
+    router::{Handle, Handler, Intercept, NoHandlers},
     session::{self, Peer, SessionLimits, Surroundings},
     transport::{StreamTransport, Transport},
 };
@@ -47,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) authenticate: Arc<dyn Authenticate>,
     pub(crate) authorize: Arc<dyn Authorize>,
     pub(crate) handler: Arc<dyn Handler>,
+    pub(crate) intercepts: Arc<[Arc<dyn Intercept>]>,
     pub(crate) around: Arc<Surroundings>,
     /// Cancelled once, when the server goes away.
     pub(crate) stop: CancellationToken,
@@ -65,6 +66,7 @@ pub struct ServerBuilder {
     authenticate: Arc<dyn Authenticate>,
     authorize: Arc<dyn Authorize>,
     handler: Arc<dyn Handler>,
+    intercepts: Vec<Arc<dyn Intercept>>,
     limits: SessionLimits,
     connections: ConnectionLimits,
     origins: Vec<String>,
@@ -82,6 +84,7 @@ impl Server {
             authenticate: Arc::new(AnyLogin),
             authorize: Arc::new(AllowAll),
             handler: Arc::new(NoHandlers),
+            intercepts: Vec::new(),
             limits: SessionLimits::default(),
             connections: ConnectionLimits { process: 15_000, user: None, address: None },
             origins: Vec::new(),
@@ -249,11 +252,6 @@ impl Server {
         Handle::new(self.shared.broker.clone())
     }
 
-    /// Sends messages of the program, from outside a session.
-    pub fn handle(&self) -> Handle {
-        Handle::new(self.shared.broker.clone())
-    }
-
     /// How many connections are open.
     pub fn connections(&self) -> usize {
         self.shared.gate.open()
@@ -342,6 +340,14 @@ impl ServerBuilder {
         self
     }
 
+    /// Looks in on what passes through sessions. Several are called in the order in which they
+    /// were added.
+    #[must_use]
+    pub fn intercept(mut self, intercept: Arc<dyn Intercept>) -> Self {
+        self.intercepts.push(intercept);
+        self
+    }
+
     /// What one session may ask for.
     #[must_use]
     pub fn limits(mut self, limits: SessionLimits) -> Self {
@@ -413,13 +419,13 @@ impl ServerBuilder {
             server: self.name,
         });
         self.handler.attach(&Handle::new(broker.clone()));
-        self.handler.attach(&Handle::new(broker.clone()));
         Server {
             shared: Arc::new(Shared {
                 broker,
                 authenticate: self.authenticate,
                 authorize: self.authorize,
                 handler: self.handler,
+                intercepts: self.intercepts.into(),
                 around,
                 stop: CancellationToken::new(),
                 origins: self.origins,

@@ -5,6 +5,7 @@
 //! | functions behind `/app/…` | [`Routes`]: [`Path`], [`Json`], [`Headers`], [`State`], [`Principal`](crate::auth::Principal), … |
 //! | to answer, to publish | [`Emit`] as a return value, or by a [`Handle`] from anywhere |
 //! | to refuse | a [`Problem`](crate::problem::Problem), or an error that becomes one |
+//! | to look in on everything | [`Intercept`] |
 //! | everything under `/app` in one place | [`Handler`] |
 
 mod destination;
@@ -13,6 +14,7 @@ mod extract;
 mod function;
 mod handle;
 mod handler;
+mod intercept;
 mod path;
 mod respond;
 mod routes;
@@ -26,6 +28,7 @@ pub use self::{
     function::HandlerFn,
     handle::Handle,
     handler::{Answer, AppSend, AppSubscribe, Handler, NoHandlers},
+    intercept::Intercept,
     path::Path,
     respond::{IntoOutcome, IntoReply, Outcome, ReceiptHeader},
     routes::Routes,

@@ -21,6 +21,7 @@ use super::{
     action::{Action, Asked, BrokerReply, Close, Ticket},
     encode::Encoder,
     heartbeat::{Due, HeartBeats},
+    hooks::Hooks,
     machine::Machine,
     outbound::{OutboundQueue, outbound},
     replies::{Call, Replies},
@@ -29,7 +30,7 @@ use super::{
 use crate::{
     arrival::Arrival,
     auth::Principal,
-    broker::{BrokerError, ConnectionId, Delivery, Place, SubscriptionKey},
+    broker::{BrokerError, ConnectionId, Delivery, Outcome, Place, SubscriptionKey},
     gate::UserPlace,
     problem::{Code, Problem},
     server::Shared,
@@ -88,6 +89,7 @@ struct Driver<T: Transport> {
     server: Arc<Shared>,
     peer: Peer,
     machine: Machine,
+    hooks: Hooks,
     decoder: Decoder,
     input: BytesMut,
     queue: OutboundQueue,
@@ -134,6 +136,7 @@ impl<T: Transport> Driver<T> {
         let connect_by = peer.arrival.at + limits.connect_timeout;
         Self {
             transport,
+            hooks: Hooks::new(server.intercepts.clone()),
             machine: Machine::new(server.around.clone(), peer.connection, server.secret()),
             peer,
             decoder: Decoder::new(Role::Client, limits.before_login()),
@@ -189,7 +192,7 @@ impl<T: Transport> Driver<T> {
             match self.decoder.decode(&mut self.input) {
                 Ok(Some(Decoded::Frame(frame))) => {
                     self.server.metrics.frames_received.increment(1);
-                    self.machine.on_frame(frame, &mut self.actions);
+                    self.take_frame(frame);
                     self.act();
                 }
                 Ok(Some(Decoded::HeartBeat)) => {}
@@ -212,6 +215,15 @@ impl<T: Transport> Driver<T> {
         true
     }
 
+    fn take_frame(&mut self, frame: Frame) {
+        let who = self.who.as_deref().filter(|_| self.hooks.watch(&frame));
+        let Some(who) = who else { return self.machine.on_frame(frame, &mut self.actions) };
+        match self.hooks.incoming(who, frame.clone()) {
+            Ok(frame) => self.machine.on_frame(frame, &mut self.actions),
+            Err(problem) => self.machine.on_refused(&frame, problem, &mut self.actions),
+        }
+    }
+
     fn wants_frames(&self) -> bool {
         self.work.is_none() && self.machine.wants_frames() && self.server.broker.has_room()
     }
@@ -232,7 +244,11 @@ impl<T: Transport> Driver<T> {
                 break;
             }
             for delivery in arrived {
-                self.machine.on_delivery(delivery, &mut self.actions);
+                if self.hooks.let_pass(self.who.as_deref(), &delivery.logged) {
+                    self.machine.on_delivery(delivery, &mut self.actions);
+                } else {
+                    self.hide(&delivery);
+                }
             }
             self.act();
         }
@@ -261,7 +277,19 @@ impl<T: Transport> Driver<T> {
         }
     }
 
+    /// A delivery that an interceptor keeps back.
+    fn hide(&self, delivery: &Delivery) {
+        self.queue.written(delivery.weight());
+        if let Some(token) = delivery.token {
+            let key = delivery.subscription;
+            drop(self.server.broker.settle(key, &[token], Outcome::Ack));
+        }
+    }
+
     fn on_reply(&mut self, ticket: Ticket, reply: BrokerReply) {
+        if let Some(who) = &self.who {
+            self.hooks.outcome(who, ticket, &reply);
+        }
         let publishes = &self.server.metrics.publishes;
         match &reply {
             BrokerReply::Accepted(Ok(accepted)) if accepted.duplicate => {
@@ -463,6 +491,7 @@ impl<T: Transport> Driver<T> {
             }
             Action::Forget(delivery) => self.queue.written(delivery.weight()),
             Action::Publish(ticket, publish) => {
+                self.hooks.publish(ticket, &publish);
                 self.replies.add(ticket, Call::Publish(broker.publish(*publish)));
             }
             Action::Subscribe(ticket, request) => {
@@ -509,6 +538,7 @@ impl<T: Transport> Driver<T> {
         metrics.frames_sent.increment(1);
         if frame.command() == Command::Error
             && let Some(limit) = frame.header("limit")
+            && frame.header("code").as_deref() != Some(Code::RateLimited.as_str())
         {
             metrics.refused(&limit);
         }

@@ -167,6 +167,21 @@ impl Machine {
         }
     }
 
+    /// A frame has been refused before anything was made of it: under `/app` that costs the
+    /// frame, elsewhere the session.
+    pub(crate) fn on_refused(&mut self, frame: &Frame, problem: Problem, out: &mut Actions) {
+        if matches!(self.phase, Phase::Closing) {
+            return;
+        }
+        let receipt = frame.header("receipt");
+        if frame.header("destination").is_some_and(|to| to.starts_with("/app/")) {
+            self.refuse(receipt, frame.header(CLIENT_MESSAGE_ID), problem);
+        } else {
+            self.fault(problem, receipt.map(Cow::into_owned), out);
+        }
+        self.turn(out);
+    }
+
     /// The client's stream has ended: what was received is still answered to its end.
     pub(crate) fn on_end(&mut self, out: &mut Actions) {
         if !matches!(self.phase, Phase::Closing) {

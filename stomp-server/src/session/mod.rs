@@ -8,6 +8,7 @@ mod connect;
 mod driver;
 mod encode;
 mod heartbeat;
+mod hooks;
 mod limits;
 mod machine;
 #[cfg(test)]
@@ -24,13 +25,13 @@ mod subscriptions;
 mod transaction;
 mod work;
 
+#[cfg(feature = "client")]
+pub(crate) use self::heartbeat::{Due, HeartBeats};
 pub use self::{
     action::Close,
     limits::SessionLimits,
     outbound::{Offer, Outbound, OutboundQueue, SlowConsumer, outbound},
 };
-#[cfg(feature = "client")]
-pub(crate) use self::heartbeat::{Due, HeartBeats};
 pub(crate) use self::{
     driver::{Peer, run},
     machine::Surroundings,
