@@ -463,7 +463,9 @@ export class ChatClient {
     open.subscription = id;
     try {
       if (open.timeline.position === undefined) {
-        open.timeline.reset(await this.rest.messages(open.id, { limit: PAGE }));
+        // The newest message may be known from the room list before the history has it.
+        const at_least = this.rooms.get(open.id)?.last_message?.position;
+        open.timeline.reset(await this.rest.messages(open.id, { limit: PAGE, at_least }));
         if (!current()) return;
         this.#clearSeen(open);
         this.#emit('room', open.id);

@@ -94,6 +94,7 @@ export async function client(checks) {
     assert.equal(bob.rooms.get(room.id).last_message.text, 'before anyone looks');
     const [a, b] = [ada.open(room.id), bob.open(room.id)];
     await until(() => a.following && b.following, 'both follow');
+    assert.equal(b.timeline.messages.length, 1, 'the page has what the room list announced');
     bob.markRead(room.id, b.timeline.messages.at(-1).position);
     await until(async () => (await bob.rest.room(room.id)).unread === 0, 'read on the server');
     bob.send(room.id, 'hello');

@@ -155,6 +155,8 @@ export async function page(checks) {
     await shown(bob, 'Shall we walk on Saturday?');
     await bob.locator('.unread-line').waitFor();
     await row.locator('.badge').waitFor({ state: 'detached' });
+    const line = await bob.locator('.unread-line + .message .text').textContent();
+    assert.equal(line, 'Shall we walk on Saturday?', 'the line stands before the first unread message');
     const link = bob.locator('.message a');
     assert.equal(await link.getAttribute('href'), 'https://weather.example/saturday');
     assert.match(await link.getAttribute('rel'), /noopener/);

@@ -24,6 +24,8 @@ export function messageList(app, open, unread) {
   const { chat } = app;
   /** @type {Map<string, {item: Item, node: HTMLElement}>} */
   const drawn = new Map();
+  /** The newest message of an earlier visit: what is unread comes behind it. */
+  const seenBefore = open.timeline.messages.at(-1)?.id;
   /** @type {string | undefined} */
   let firstUnread;
   let entered = false;
@@ -54,7 +56,11 @@ export function messageList(app, open, unread) {
     const { timeline } = open;
     // Outside the document nothing has a height, and scrolling would be lost.
     if (timeline.position === undefined || !element.isConnected) return;
-    if (!entered && unread > 0) firstUnread = timeline.messages.at(-unread)?.id;
+    if (unread > 0 && firstUnread === undefined) {
+      const messages = timeline.messages;
+      if (seenBefore === undefined) firstUnread = messages.at(-unread)?.id;
+      else firstUnread = messages.slice(messages.findIndex(({ id }) => id === seenBefore) + 1).find(({ sender }) => sender !== chat.me?.id)?.id;
+    }
 
     const stick = !entered || atEnd();
     const fromEnd = list.scrollHeight - list.scrollTop;
