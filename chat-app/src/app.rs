@@ -10,7 +10,7 @@ use std::{
 
 use stomp_server::{
     Server,
-    broker::{Broker, BrokerConfig, Durability, MemoryBroker},
+    broker::{Broker, BrokerConfig, Durability, JournalBroker, MemoryBroker},
     session::SessionLimits,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -218,9 +218,11 @@ async fn open_log(config: &Config) -> Result<Arc<dyn Broker>, Failure> {
     let knobs = BrokerConfig { publish_timeout: config.publish_timeout, ..BrokerConfig::default() };
     Ok(match &config.broker {
         BrokerChoice::Memory => Arc::new(MemoryBroker::new(knobs)),
-        BrokerChoice::Sqlite(path) => {
-            return Err(format!("the journal {} cannot be opened yet", path.display()).into());
-        }
+        BrokerChoice::Sqlite(path) => Arc::new(
+            JournalBroker::open(path, knobs)
+                .await
+                .map_err(|error| format!("the log {} cannot be used: {error}", path.display()))?,
+        ),
     })
 }
 

@@ -1,6 +1,9 @@
 //! Login over STOMP: a token, nothing else.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use stomp_server::{
@@ -9,6 +12,10 @@ use stomp_server::{
 };
 
 use crate::service::Chat;
+
+/// A revoked token ends its session within 25 s: this, and as much until another process's
+/// revocation is known here.
+const RECHECK: Duration = Duration::from_secs(10);
 
 /// Takes the tokens of [`Chat`]; the session of an expired or revoked one ends.
 pub(crate) struct TokenLogin(pub(crate) Arc<Chat>);
@@ -25,6 +32,10 @@ impl Authenticate for TokenLogin {
             expires: Instant::now().checked_add(identity.remaining()),
             ticket: Some(identity.token),
         })
+    }
+
+    fn recheck_every(&self) -> Option<Duration> {
+        Some(RECHECK)
     }
 
     async fn still_valid(&self, who: &Principal) -> Result<(), Problem> {

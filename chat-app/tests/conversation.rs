@@ -1,0 +1,206 @@
+//! Two people talk over real sockets.
+
+mod support;
+
+use serde_json::json;
+use support::{Server, Stomp, event, header, texts};
+
+async fn ann_and_bob(server: &Server) -> (support::Person, support::Person, String) {
+    let (ann, bob) = (server.person("ann").await, server.person("bob").await);
+    let room = ann.group("Tea", &[&bob]).await;
+    (ann, bob, room)
+}
+
+#[tokio::test]
+async fn what_one_says_the_other_hears_and_both_find_in_the_history() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let (ann, bob, room) = ann_and_bob(&server).await;
+    let (mut a, mut b) = (ann.stomp().await, bob.stomp().await);
+    let topic = format!("/topic/rooms.{room}");
+    b.subscribe("room", &topic, &[]).await;
+
+    let receipt = a.say(&room, "m-1", "hello").await.unwrap();
+    let heard = b.message_on("room").await;
+    assert_eq!(header(&heard, "position"), header(&receipt, "position"));
+    assert_eq!(header(&heard, "message-id"), header(&receipt, "message-id"));
+    assert_eq!(header(&heard, "destination"), topic);
+    let event = event(&heard);
+    assert_eq!(event["type"], "message");
+    assert_eq!(event["room"], room);
+    assert_eq!(event["message"]["text"], "hello");
+    assert_eq!(event["message"]["sender"], "ann");
+    assert_eq!(event["message"]["client_message_id"], "m-1");
+    assert_eq!(event["message"]["id"], header(&receipt, "message-id"));
+
+    let path = format!("rooms/{room}/messages?at_least={}", header(&receipt, "position"));
+    for person in [&ann, &bob] {
+        let page = person.get(&path).await;
+        assert_eq!(texts(&page), ["hello"]);
+        assert_eq!(page["messages"][0]["position"], header(&receipt, "position"));
+        assert_eq!(page["messages"][0]["ordinal"], 1);
+        assert!(page["position"].as_str().unwrap() >= header(&receipt, "position").as_str());
+    }
+}
+
+#[tokio::test]
+async fn a_retry_is_a_duplicate_with_the_same_id_over_stomp_and_rest() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let (ann, bob, room) = ann_and_bob(&server).await;
+    let (mut a, mut b) = (ann.stomp().await, bob.stomp().await);
+    b.subscribe("room", &format!("/topic/rooms.{room}"), &[]).await;
+
+    let first = a.say(&room, "m-1", "once").await.unwrap();
+    let again = a.say(&room, "m-1", "once").await.unwrap();
+    assert_eq!(header(&again, "duplicate"), "true");
+    assert_eq!(header(&again, "message-id"), header(&first, "message-id"));
+    let body = json!({"text": "otherwise", "client_message_id": "m-1"});
+    let rest = ann.post(&format!("rooms/{room}/messages"), body).await;
+    assert_eq!(rest["duplicate"], true);
+    assert_eq!(rest["message_id"], header(&first, "message-id"));
+    // The same id of somebody else is another message.
+    let other = bob.stomp().await.say(&room, "m-1", "mine").await.unwrap();
+    assert_ne!(header(&other, "message-id"), header(&first, "message-id"));
+
+    assert_eq!(event(&b.message_on("room").await)["message"]["text"], "once");
+    assert_eq!(event(&b.message_on("room").await)["message"]["text"], "mine");
+    let path = format!("rooms/{room}/messages?at_least={}", header(&other, "position"));
+    assert_eq!(texts(&ann.get(&path).await), ["once", "mine"]);
+}
+
+#[tokio::test]
+async fn everybody_in_the_room_is_told_of_activity_on_every_session() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let (ann, bob, room) = ann_and_bob(&server).await;
+    let (mut a, mut phone, mut laptop) = (ann.stomp().await, bob.stomp().await, bob.stomp().await);
+    for session in [&mut a, &mut phone, &mut laptop] {
+        session.subscribe("rooms", "/user/queue/rooms", &[]).await;
+    }
+    let receipt = a.say(&room, "m-1", "hello").await.unwrap();
+    for session in [&mut a, &mut phone, &mut laptop] {
+        let told = event(&session.message_on("rooms").await);
+        assert_eq!(told["type"], "activity");
+        assert_eq!(told["room"], room);
+        assert_eq!(told["position"], header(&receipt, "position"));
+        assert_eq!(told["last_message"]["text"], "hello");
+    }
+
+    // Reading on one device is known on the other, in the list, and to the room.
+    a.subscribe("room", &format!("/topic/rooms.{room}"), &[]).await;
+    let at_least = format!("at_least={}", header(&receipt, "position"));
+    bob.get(&format!("rooms/{room}/messages?{at_least}")).await;
+    assert_eq!(bob.get("rooms").await["rooms"][0]["unread"], 1);
+    let marker = json!({"position": header(&receipt, "position")}).to_string();
+    let read = format!("/app/rooms.{room}.read");
+    phone.receipted("SEND", &[("destination", &read)], &marker).await.unwrap();
+    let told = event(&laptop.message_on("rooms").await);
+    assert_eq!((told["type"].as_str(), told["room"].as_str()), (Some("read"), Some(room.as_str())));
+    let seen = event(&a.message_on("room").await);
+    assert_eq!(seen["type"], "read");
+    assert_eq!(seen["markers"][0]["user"], "bob");
+    bob.put(&format!("rooms/{room}/read"), json!({"ordinal": 1})).await;
+    let list = bob.get("rooms").await;
+    assert_eq!(list["rooms"][0]["unread"], 0, "{list}");
+}
+
+#[tokio::test]
+async fn who_was_away_gets_what_was_missed_from_its_place_on() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let (ann, bob, room) = ann_and_bob(&server).await;
+    let mut a = ann.stomp().await;
+    a.say(&room, "m-1", "before").await.unwrap();
+    let page = bob.get(&format!("rooms/{room}/messages")).await;
+    a.say(&room, "m-2", "while away").await.unwrap();
+
+    let mut b = bob.stomp().await;
+    let from = page["position"].as_str().unwrap().to_owned();
+    let place = b.subscribe("room", &format!("/topic/rooms.{room}"), &[("from", &from)]).await;
+    assert_eq!(header(&place, "recovered"), "true");
+    a.say(&room, "m-3", "live").await.unwrap();
+    let mut heard = texts(&page);
+    while heard.last().map(String::as_str) != Some("live") {
+        let event = event(&b.message_on("room").await);
+        heard.extend(event["message"]["text"].as_str().map(str::to_owned));
+    }
+    heard.dedup();
+    assert_eq!(heard, ["before", "while away", "live"]);
+}
+
+#[tokio::test]
+async fn the_questions_under_app_are_answered_once() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let (ann, _bob, room) = ann_and_bob(&server).await;
+    let mut a = ann.stomp().await;
+    let receipt = a.say(&room, "m-1", "hello").await.unwrap();
+    ann.get(&format!("rooms/{room}/messages?at_least={}", header(&receipt, "position"))).await;
+
+    a.subscribe("list", "/app/rooms", &[]).await;
+    let list = event(&a.message_on("list").await);
+    assert_eq!(list["rooms"][0]["id"], room);
+    assert_eq!(list["rooms"][0]["last_message"]["text"], "hello");
+    let entry = format!("/app/rooms.{room}");
+    a.subscribe("entry", &entry, &[]).await;
+    let entry = event(&a.message_on("entry").await);
+    assert_eq!(entry["room"]["id"], room);
+    assert_eq!(texts(&entry["page"]), ["hello"]);
+}
+
+#[tokio::test]
+async fn membership_changes_reach_the_one_they_are_about() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let (ann, bob, room) = ann_and_bob(&server).await;
+    let cat = server.person("cat").await;
+    let (mut a, mut c) = (ann.stomp().await, cat.stomp().await);
+    let topic = format!("/topic/rooms.{room}");
+    a.subscribe("room", &topic, &[]).await;
+    c.subscribe("rooms", "/user/queue/rooms", &[]).await;
+    assert_eq!(c.say(&room, "c-1", "let me in").await.unwrap_err()["code"], "not-found");
+
+    ann.put(&format!("rooms/{room}/members/cat"), json!({})).await;
+    assert_eq!(event(&c.message_on("rooms").await)["type"], "added");
+    let joined = event(&a.message_on("room").await);
+    assert_eq!(
+        (joined["type"].as_str(), joined["action"].as_str()),
+        (Some("member"), Some("joined"))
+    );
+    assert_eq!((joined["user"].as_str(), joined["by"].as_str()), (Some("cat"), Some("ann")));
+    c.subscribe("room", &topic, &[]).await;
+    c.say(&room, "c-1", "thanks").await.unwrap();
+    assert_eq!(event(&a.message_on("room").await)["message"]["text"], "thanks");
+
+    let (status, _) =
+        bob.call(reqwest::Method::DELETE, &format!("rooms/{room}/members/cat"), None).await;
+    assert_eq!(status, 403, "bob is only a member");
+    let (status, _) =
+        ann.call(reqwest::Method::DELETE, &format!("rooms/{room}/members/cat"), None).await;
+    assert_eq!(status, 204);
+    assert_eq!(event(&c.message_on("rooms").await)["type"], "activity");
+    assert_eq!(event(&c.message_on("rooms").await)["type"], "removed");
+    assert_eq!(c.say(&room, "c-2", "still here?").await.unwrap_err()["code"], "not-found");
+}
+
+#[tokio::test]
+async fn a_session_needs_a_token_and_ends_with_it() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let ann = server.person("ann").await;
+    for passcode in ["", "x", &ann.token[..ann.token.len() - 2]] {
+        let mut stomp = Stomp::open(&server.tcp).await;
+        stomp.write("CONNECT", &[("accept-version", "1.2"), ("passcode", passcode)], "").await;
+        let refused = stomp.frame().await;
+        assert_eq!(refused.command().as_str(), "ERROR");
+        assert_eq!(header(&refused, "code"), "unauthorized");
+    }
+    let mut a = ann.stomp().await;
+    let (status, _) = ann.call(reqwest::Method::DELETE, "sessions/current", None).await;
+    assert_eq!(status, 204);
+    let (status, problem) = ann.call(reqwest::Method::GET, "me", None).await;
+    assert_eq!((status.as_u16(), problem["code"].as_str()), (401, Some("unauthorized")));
+    let ended = a.frame_within(std::time::Duration::from_secs(25)).await;
+    assert_eq!(header(&ended, "code"), "unauthorized");
+}

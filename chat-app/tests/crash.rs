@@ -1,0 +1,126 @@
+//! What was receipted is in the history, once, whatever happens to the process.
+
+mod support;
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use support::{Server, header, texts};
+
+#[tokio::test]
+async fn history_survives_a_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let (ann, bob) = (server.person("ann").await, server.person("bob").await);
+    let room = ann.group("Tea", &[&bob]).await;
+    ann.stomp().await.say(&room, "m-1", "kept").await.unwrap();
+    assert_eq!(server.terminate(), Some(0));
+
+    let server = Server::start(data.path());
+    let ann = server.returning(&ann).await;
+    let receipt = ann.stomp().await.say(&room, "m-2", "more").await.unwrap();
+    let at = header(&receipt, "position");
+    let bob = server.returning(&bob).await;
+    let page = bob.get(&format!("rooms/{room}/messages?at_least={at}")).await;
+    assert_eq!(texts(&page), ["kept", "more"]);
+    assert_eq!(bob.get("rooms").await["rooms"][0]["unread"], 2);
+    // A retry of before the restart is still known.
+    let again = ann.stomp().await.say(&room, "m-1", "kept").await.unwrap();
+    assert_eq!(header(&again, "duplicate"), "true");
+}
+
+#[tokio::test]
+async fn a_second_process_on_the_same_folder_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let _first = Server::start(data.path());
+    let second = std::process::Command::new(env!("CARGO_BIN_EXE_chat-app"))
+        .args(["--http", "127.0.0.1:0", "--data"])
+        .arg(data.path())
+        .output()
+        .unwrap();
+    assert!(!second.status.success());
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert!(said.contains("another chat-app uses the folder"), "{said}");
+}
+
+#[tokio::test]
+async fn every_receipted_message_is_there_once_after_kill_9() {
+    const SENDERS: usize = 4;
+    const ROUNDS: u64 = 3;
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let ann = server.person("ann").await;
+    let room = ann.group("Storm", &[]).await;
+    let mut server = Some(server);
+    let mut receipted = Vec::new();
+    for round in 0..ROUNDS {
+        let running = server.take().unwrap_or_else(|| Server::start(data.path()));
+        let ann = running.returning(&ann).await;
+        let mut senders = tokio::task::JoinSet::new();
+        for sender in 0..SENDERS {
+            let (ann, room) = (ann.clone(), room.clone());
+            senders.spawn(async move { send_until_the_end(ann, room, round, sender).await });
+        }
+        tokio::time::sleep(Duration::from_millis(700 + 150 * round)).await;
+        running.kill();
+        while let Some(done) = senders.join_next().await {
+            receipted.extend(done.unwrap());
+        }
+    }
+    assert!(receipted.len() > 30, "only {} receipts", receipted.len());
+
+    let server = Server::start(data.path());
+    let ann = server.returning(&ann).await;
+    let receipt = ann.stomp().await.say(&room, "last", "last").await.unwrap();
+    let history = whole_history(&ann, &room, &header(&receipt, "position")).await;
+    let mut seen = std::collections::HashMap::<String, usize>::new();
+    for (n, (text, ordinal)) in history.iter().enumerate() {
+        assert_eq!(*ordinal, n as i64 + 1, "ordinals have no holes");
+        *seen.entry(text.clone()).or_default() += 1;
+    }
+    assert!(seen.values().all(|times| *times == 1), "a message is there twice");
+    for text in &receipted {
+        assert!(seen.contains_key(text), "{text} was receipted and is lost");
+    }
+}
+
+/// Sends as fast as receipts come; the texts that were receipted.
+async fn send_until_the_end(
+    ann: support::Person,
+    room: String,
+    round: u64,
+    sender: usize,
+) -> Vec<String> {
+    let receipted = Arc::new(Mutex::new(Vec::new()));
+    let kept = receipted.clone();
+    // The connection ends with the server, and so does this task.
+    let sending = tokio::spawn(async move {
+        let mut stomp = ann.stomp().await;
+        for n in 0.. {
+            let text = format!("{round}-{sender}-{n}");
+            stomp.say(&room, &text, &text).await.expect("a receipt");
+            kept.lock().expect("lock").push(text);
+        }
+    });
+    assert!(sending.await.is_err(), "it sends for ever");
+    std::mem::take(&mut *receipted.lock().expect("lock"))
+}
+
+async fn whole_history(ann: &support::Person, room: &str, at_least: &str) -> Vec<(String, i64)> {
+    let mut history = Vec::new();
+    let mut after = 0;
+    loop {
+        let path = format!("rooms/{room}/messages?limit=200&after={after}&at_least={at_least}");
+        let page = ann.get(&path).await;
+        for message in page["messages"].as_array().expect("messages") {
+            let text = message["text"].as_str().expect("text").to_owned();
+            history.push((text, message["ordinal"].as_i64().expect("ordinal")));
+        }
+        match page["after"].as_i64() {
+            Some(next) => after = next,
+            None => return history,
+        }
+    }
+}
