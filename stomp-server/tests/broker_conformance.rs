@@ -3,6 +3,9 @@
 #![cfg(feature = "testing")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot begin has failed")]
 
+mod delayed;
+mod flaky;
+
 use std::{sync::Arc, time::Duration};
 
 use stomp_server::{
@@ -27,15 +30,36 @@ async fn the_broker_in_memory_keeps_its_promises_on_two_cores() {
         .await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_broker_over_a_journal_keeps_its_promises() {
     conformance::broker(|| over_memory_journal(config())).await;
 }
 
 /// A ring of nothing: every replay has to come out of the journal.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_broker_over_a_journal_alone_keeps_its_promises() {
     conformance::broker(|| over_memory_journal(BrokerConfig { ring_bytes: 0, ..config() })).await;
+}
+
+/// The promises hold for whoever stands in front of a broker, not for its types.
+#[tokio::test(start_paused = true)]
+async fn a_broker_behind_a_slow_line_keeps_its_promises() {
+    conformance::broker(|| async {
+        let inner = over_memory_journal(config()).await;
+        Arc::new(delayed::Delayed::over(inner)) as Arc<dyn Broker>
+    })
+    .await;
+}
+
+/// Every third commit fails at first, one way or another.
+#[tokio::test(start_paused = true)]
+async fn the_broker_over_a_failing_journal_keeps_its_promises() {
+    conformance::broker(|| async {
+        let journal = Arc::new(flaky::Flaky::over(MemoryJournal::new()));
+        journal.fail_often();
+        Arc::new(JournalBroker::over(journal, config()).await.unwrap()) as Arc<dyn Broker>
+    })
+    .await;
 }
 
 async fn over_memory_journal(config: BrokerConfig) -> Arc<dyn Broker> {

@@ -1,6 +1,8 @@
 //! A journal whose commits go wrong when they are told to.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use stomp_server::broker::{
@@ -29,6 +31,8 @@ pub(crate) enum Fault {
 pub(crate) struct Flaky<J> {
     inner: J,
     fault: watch::Sender<Fault>,
+    /// Every third commit goes wrong once.
+    often: AtomicBool,
     /// How many commits were made.
     pub(crate) commits: AtomicU32,
 }
@@ -36,7 +40,25 @@ pub(crate) struct Flaky<J> {
 impl<J: Journal> Flaky<J> {
     /// One that works, for now.
     pub(crate) fn over(inner: J) -> Self {
-        Self { inner, fault: watch::Sender::new(Fault::None), commits: AtomicU32::new(0) }
+        let fault = watch::Sender::new(Fault::None);
+        Self { inner, fault, often: AtomicBool::new(false), commits: AtomicU32::new(0) }
+    }
+
+    /// Lets every third commit go wrong in one of three ways.
+    pub(crate) fn fail_often(&self) {
+        self.often.store(true, Ordering::Relaxed);
+    }
+
+    fn fault(&self) -> Fault {
+        if !self.often.load(Ordering::Relaxed) {
+            return *self.fault.borrow();
+        }
+        match self.commits.fetch_add(1, Ordering::Relaxed) % 9 {
+            2 => Fault::NotCommitted,
+            5 => Fault::UnknownKept,
+            8 => Fault::UnknownLost,
+            _ => Fault::None,
+        }
     }
 
     /// From now on.
@@ -61,8 +83,7 @@ impl<J: Journal> Journal for Flaky<J> {
     }
 
     async fn commit(&self, batch: &[Change]) -> Result<(), JournalError> {
-        let fault = *self.fault.borrow();
-        match fault {
+        match self.fault() {
             Fault::None => self.commit_now(batch).await,
             Fault::NotCommitted => Err(JournalError::NotCommitted("the disk is full".into())),
             Fault::UnknownKept => {
