@@ -49,7 +49,7 @@ for (const [name, args] of [
   console.log(`-- stomp-server, broker ${name}`);
   const broker = await startBroker(args);
   if (wanted('stomp.py')) await stompPy(broker.tcp);
-  if (wanted('stompjs')) await stompjs(checks, broker.ws, {});
+  if (wanted('stompjs')) await stompjs(checks, broker.ws);
   if (wanted('spring')) await spring(broker.ws);
   await checks.check(`stomp-server (${name}) ends with 0 when asked to`, async () => {
     const code = await broker.stop();

@@ -365,8 +365,6 @@ CHECKS = [
     topic_subscriptions_take_every_ack_mode,
     an_error_names_the_fault_and_closes,
     a_cut_connection_can_come_back,
-]
-QUEUE_CHECKS = [
     a_queue_gives_each_message_to_one_of_two,
     a_nacked_queue_message_comes_again,
     an_unacknowledged_queue_message_goes_to_the_next,
@@ -375,7 +373,7 @@ QUEUE_CHECKS = [
 
 def main():
     failed = 0
-    for check in CHECKS + (QUEUE_CHECKS if "queues" in sys.argv[2:] else []):
+    for check in CHECKS:
         name = check.__name__.replace("_", " ")
         begin = time.time()
         try:

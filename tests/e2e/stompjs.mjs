@@ -6,8 +6,8 @@ import { Connection, Versions } from './lib/stompjs.mjs';
 
 const topic = () => `/topic/e2e.${randomUUID()}`;
 
-/** @param {import('./lib/checks.mjs').Checks} checks @param {string} ws @param {{queues?: boolean}} [can] */
-export async function stompjs(checks, ws, { queues = false } = {}) {
+/** @param {import('./lib/checks.mjs').Checks} checks @param {string} ws */
+export async function stompjs(checks, ws) {
   const check = (name, body) => checks.check(`stompjs: ${name}`, body);
 
   await check('a message reaches every subscriber', async () => {
@@ -190,8 +190,6 @@ export async function stompjs(checks, ws, { queues = false } = {}) {
     });
     assert.equal(status, 403);
   });
-
-  if (!queues) return;
 
   await check('a nacked queue message comes again', async () => {
     const a = await Connection.open(ws);
