@@ -1,5 +1,7 @@
 //! Flags and environment of the program. Every knob has its default and its unit in the help.
 
+mod access;
+
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
@@ -7,16 +9,20 @@ use std::{
     time::Duration,
 };
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use stomp_server::{
     broker::{BrokerConfig, JournalSync},
     session::{SessionLimits, SlowConsumer},
 };
 
+pub(crate) use self::access::Access;
+
 /// A STOMP 1.2 broker that never loses a message it has receipted.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100)]
+#[command(version, about, max_term_width = 100, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
     /// STOMP over TCP (repeatable; `none` turns it off).
     #[arg(long, env = "STOMP_TCP", default_value = "127.0.0.1:61613", value_delimiter = ',')]
     tcp: Vec<Listen>,
@@ -26,9 +32,8 @@ pub(crate) struct Cli {
     /// What keeps the messages: `memory`, or `sqlite:PATH` for a journal on disk.
     #[arg(long, env = "STOMP_BROKER", default_value = "memory")]
     pub(crate) broker: BrokerChoice,
-    /// Let anybody in, also from other machines.
-    #[arg(long, env = "STOMP_ALLOW_ANONYMOUS")]
-    pub(crate) allow_anonymous: bool,
+    #[command(flatten)]
+    pub(crate) access: Access,
     /// A browser origin that may connect beside this host, exact (repeatable).
     #[arg(long, env = "STOMP_ALLOW_ORIGIN", value_delimiter = ',')]
     pub(crate) allow_origin: Vec<String>,
@@ -99,6 +104,13 @@ pub(crate) struct Cli {
     journal_sync: Sync,
 }
 
+/// What else the program does.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read a password from standard input and print its hash, for a file of users.
+    HashPassword,
+}
+
 /// An address, or none.
 #[derive(Clone, Copy, Debug)]
 enum Listen {
@@ -162,13 +174,14 @@ fn bytes(text: &str) -> Result<usize, String> {
 impl Cli {
     /// Everything that is wrong with it, each with what mends it.
     pub(crate) fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
+        let mut faults = self.access.faults();
         let addresses = self.tcp_addresses().into_iter().chain(self.http_address());
         for address in addresses.filter(|address| !is_loopback(address.ip())) {
-            if !self.allow_anonymous {
+            if !self.access.allow_anonymous && !self.access.knows_users() {
                 faults.push(format!(
-                    "{address} is reached from other machines and anybody could log in: listen \
-                     on 127.0.0.1, or say --allow-anonymous if that is what you want"
+                    "{address} is reached from other machines and anybody could log in: name \
+                     who may by --users or --jwt-secret, listen on 127.0.0.1, or say \
+                     --allow-anonymous if that is what you want"
                 ));
             }
         }

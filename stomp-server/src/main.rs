@@ -1,25 +1,37 @@
 //! `stomp-server`: a STOMP broker as a program.
 
 mod cli;
+mod doors;
+mod signals;
 
-use std::{net::SocketAddr, process::ExitCode, sync::Arc};
+use std::{io::Read, net::SocketAddr, process::ExitCode, sync::Arc};
 
+use axum::{Router, middleware::from_fn_with_state};
 use clap::Parser;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use stomp_server::{
     Server,
+    auth::{MAX_PASSWORD, hash_password},
     broker::{Broker, Durability, JournalBroker, MemoryBroker},
-    http::health_routes,
+    http::{AdminAccess, admin_only, health_routes, metrics_routes},
 };
 use tokio::{net::TcpListener, task::JoinSet};
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{BrokerChoice, Cli};
+use crate::{
+    cli::{BrokerChoice, Cli, Command},
+    doors::{Doors, proxies},
+    signals::Signals,
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Some(Command::HashPassword) = cli.command {
+        return said(print_hash());
+    }
     let faults = cli.faults();
     if !faults.is_empty() {
         for fault in faults {
@@ -30,8 +42,12 @@ fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let outcome = runtime.map_err(|error| format!("the runtime does not start: {error}"));
-    match outcome.and_then(|runtime| runtime.block_on(run(cli))) {
+    let runtime = runtime.map_err(|error| format!("the runtime does not start: {error}"));
+    said(runtime.and_then(|runtime| runtime.block_on(run(cli))))
+}
+
+fn said(outcome: Result<(), String>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("stomp-server: {error}");
@@ -40,37 +56,87 @@ fn main() -> ExitCode {
     }
 }
 
+/// A password comes by standard input: in a flag, other users of the machine would see it.
+fn print_hash() -> Result<(), String> {
+    let mut input = String::new();
+    let most = MAX_PASSWORD as u64 + 2;
+    let read = std::io::stdin().lock().take(most).read_to_string(&mut input);
+    read.map_err(|error| format!("no password can be read: {error}"))?;
+    let password = input.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        return Err("write the password to standard input".to_owned());
+    }
+    println!("{}", hash_password(password).map_err(|error| error.to_string())?);
+    Ok(())
+}
+
 async fn run(cli: Cli) -> Result<(), String> {
+    let signals = Signals::new().map_err(|error| format!("no signals: {error}"))?;
+    let metrics = PrometheusBuilder::new().build_recorder();
+    let render = metrics.handle();
+    metrics::set_global_recorder(metrics).map_err(|error| error.to_string())?;
+    let doors = Doors::open(&cli)?;
     let broker = open_broker(&cli).await?;
     let durability = broker.capabilities().durability;
-    let server = Server::builder()
-        .broker(broker)
-        .limits(cli.session_limits())
-        .max_connections(cli.max_connections)
-        .allow_origins(cli.allow_origin.iter().cloned())
-        .separator(cli.separator)
-        .build();
+    let server = server(&cli, &doors, broker);
     let mut serving = JoinSet::new();
     let mut addresses = Vec::new();
     for address in cli.tcp_addresses() {
         let listener = listen(address).await?;
-        addresses.push(("STOMP", local(&listener)?, ""));
-        let server = server.clone();
-        serving.spawn(async move { server.serve_tcp(listener).await });
+        addresses.push(("STOMP", local(&listener)?));
+        let (server, tls) = (server.clone(), doors.tls.clone());
+        serving.spawn(async move {
+            match tls {
+                Some(tls) => server.serve_tls(listener, tls).await,
+                None => server.serve_tcp(listener).await,
+            }
+        });
     }
     if let Some(address) = cli.http_address() {
         let listener = listen(address).await?;
-        addresses.push(("WebSocket", local(&listener)?, "/ws"));
-        serving.spawn(serve_http(server.clone(), listener));
+        addresses.push(("WebSocket", local(&listener)?));
+        let token = cli.access.admin_token().map(|token| token.read()).transpose()?;
+        let metrics = metrics_routes(move || render.render());
+        let routes = routes(&server, AdminAccess::new(token, proxies(&cli.access)), metrics);
+        let (server, tls) = (server.clone(), doors.tls.clone());
+        serving.spawn(async move {
+            match tls {
+                Some(tls) => server.serve_https(listener, routes, tls).await,
+                None => server.serve_http(listener, routes).await,
+            }
+        });
     }
-    print_banner(&addresses, durability, cli.allow_anonymous);
-    until_told().await;
+    print_banner(&addresses, durability, &doors);
+    signals.until_told_to_end(|| doors.reload()).await;
     tracing::info!("going away");
     if !server.shutdown(cli.drain).await {
         tracing::warn!("some connections were still open when the time to drain was over");
     }
     while serving.join_next().await.is_some() {}
     Ok(())
+}
+
+fn server(cli: &Cli, doors: &Doors, broker: Arc<dyn Broker>) -> Server {
+    Server::builder()
+        .broker(broker)
+        .authenticate(doors.authenticate.clone())
+        .authorize(doors.authorize.clone())
+        .limits(cli.session_limits())
+        .max_connections(cli.max_connections)
+        .max_connections_per_user(cli.access.per_user())
+        .max_connections_per_address(cli.access.per_address())
+        .trusted_proxies(proxies(&cli.access))
+        .allow_origins(cli.allow_origin.iter().cloned())
+        .separator(cli.separator)
+        .build()
+}
+
+fn routes(server: &Server, access: AdminAccess, metrics: Router) -> Router {
+    let alive = server.clone();
+    server
+        .websocket_routes()
+        .merge(health_routes(move || !alive.is_stopping()))
+        .merge(metrics.layer(from_fn_with_state(access, admin_only)))
 }
 
 async fn open_broker(cli: &Cli) -> Result<Arc<dyn Broker>, String> {
@@ -94,18 +160,15 @@ fn local(listener: &TcpListener) -> Result<SocketAddr, String> {
     listener.local_addr().map_err(|error| error.to_string())
 }
 
-async fn serve_http(server: Server, listener: TcpListener) -> std::io::Result<()> {
-    let alive = server.clone();
-    let (stopping, ready) = (server.stopping(), move || !alive.is_stopping());
-    let routes = server.websocket_routes().merge(health_routes(ready));
-    let service = routes.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stopping).await
-}
-
-fn print_banner(addresses: &[(&str, SocketAddr, &str)], durability: Durability, open: bool) {
+fn print_banner(addresses: &[(&str, SocketAddr)], durability: Durability, doors: &Doors) {
     println!("stomp-server {}", env!("CARGO_PKG_VERSION"));
-    for (what, address, path) in addresses {
-        let scheme = if *what == "STOMP" { "tcp" } else { "ws" };
+    for (what, address) in addresses {
+        let (scheme, path) = match (*what, doors.tls.is_some()) {
+            ("STOMP", false) => ("tcp", ""),
+            ("STOMP", true) => ("tls", ""),
+            (_, false) => ("ws", "/ws"),
+            (_, true) => ("wss", "/ws"),
+        };
         println!("  {what:<10} {scheme}://{address}{path}");
     }
     let survives = match durability {
@@ -114,21 +177,5 @@ fn print_banner(addresses: &[(&str, SocketAddr, &str)], durability: Durability, 
         Durability::Replicated => "replicated: a receipt survives the loss of a node",
     };
     println!("  broker     {survives}");
-    let who = if open { "anybody who reaches it" } else { "anybody on this machine" };
-    println!("  login      {who}");
-}
-
-/// Until SIGTERM, or Ctrl-C.
-async fn until_told() {
-    let interrupt = tokio::signal::ctrl_c();
-    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-    match terminate {
-        Ok(mut terminate) => tokio::select! {
-            _ = interrupt => {}
-            _ = terminate.recv() => {}
-        },
-        Err(_) => {
-            let _ = interrupt.await;
-        }
-    }
+    println!("  login      {}", doors.who);
 }

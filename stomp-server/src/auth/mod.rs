@@ -7,6 +7,8 @@ mod hashing;
 #[cfg(feature = "jwt")]
 pub mod jwt;
 mod logins;
+#[cfg(feature = "rate")]
+mod rate;
 mod rules;
 #[cfg(feature = "users")]
 mod users;
@@ -20,6 +22,8 @@ use std::{
 
 use async_trait::async_trait;
 
+#[cfg(feature = "rate")]
+pub use self::rate::RateLimited;
 #[cfg(feature = "users")]
 pub use self::{
     hashing::{Hashing, MAX_PASSWORD, hash_password},
@@ -160,6 +164,13 @@ pub(crate) fn refused() -> Problem {
 pub fn is_user_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'@' | b'-');
     (1..=128).contains(&name.len()) && name.bytes().all(allowed)
+}
+
+#[async_trait]
+impl Authorize for Arc<dyn Authorize> {
+    async fn authorize(&self, who: &Principal, intent: Intent<'_>) -> Decision {
+        self.as_ref().authorize(who, intent).await
+    }
 }
 
 /// Takes any login, for loopback: the name that was given, or nobody.

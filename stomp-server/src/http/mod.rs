@@ -51,6 +51,15 @@ pub fn health_routes(is_ready: impl Fn() -> bool + Clone + Send + Sync + 'static
         .route("/health/ready", get(ready))
 }
 
+/// Routes with `/metrics`: what this renders, in the text format of Prometheus.
+pub fn metrics_routes(render: impl Fn() -> String + Clone + Send + Sync + 'static) -> Router {
+    let metrics = move || {
+        let text = render();
+        async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text) }
+    };
+    Router::new().route("/metrics", get(metrics))
+}
+
 async fn upgrade(
     State(server): State<Arc<Shared>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
