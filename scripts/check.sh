@@ -48,9 +48,10 @@ find_cargo
 step 'C compiler' need cc build-essential
 step 'Format' cargo fmt --all --check
 step 'Lints' cargo clippy --locked --workspace --all-targets -- -D warnings
-# The binaries are built together with the tests, so that both resolve to the same features: one build, not two.
-step 'Build of tests and binaries' cargo build --locked --workspace --bins --tests
+# Everything is built together, so that all resolves to the same features: one build, not two.
+step 'Build of tests, programs and examples' cargo build --locked --workspace --bins --tests --examples
 step 'Tests' cargo test --locked --workspace
+step 'Examples' bash scripts/examples.sh
 step 'Documentation' docs
 
 if bash scripts/e2e-clients.sh; then
