@@ -26,5 +26,5 @@ python3 -m venv .cache/venv
 .cache/venv/bin/pip install -q --disable-pip-version-check -r tests/e2e/requirements.txt
 rm -rf .cache/spring && mkdir -p .cache/spring
 mvn -q -B -f tests/e2e/spring/pom.xml dependency:copy-dependencies -DoutputDirectory="$PWD/.cache/spring/libs" -DincludeScope=runtime
-javac -cp '.cache/spring/libs/*' -d .cache/spring tests/e2e/spring/SpringClient.java
+javac -encoding UTF-8 -cp '.cache/spring/libs/*' -d .cache/spring tests/e2e/spring/SpringClient.java
 echo "$wanted" > "$mark"

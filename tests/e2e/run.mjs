@@ -39,7 +39,7 @@ async function program(name, command, args) {
 
 const venv = join(root, '.cache/venv/bin/python');
 const stompPy = (port) => program('stomp.py', existsSync(venv) ? venv : 'python3', [join(root, 'tests/e2e/stomp_py.py'), String(port)]);
-const spring = (url) => program('spring', 'java', ['-XX:TieredStopAtLevel=1', '-cp', `${join(root, '.cache/spring')}:${join(root, '.cache/spring/libs')}/*`, 'SpringClient', url]);
+const spring = (url) => program('spring', 'java', ['-XX:TieredStopAtLevel=1', '-Dfile.encoding=UTF-8', '-cp', `${join(root, '.cache/spring')}:${join(root, '.cache/spring/libs')}/*`, 'SpringClient', url]);
 
 for (const [name, args] of [
   ['memory', []],
