@@ -22,7 +22,7 @@ use crate::{
     http::{self, Health},
     ports::Accounts,
     service::{Chat, Log, Markers, Memberships, Passwords, Relay, Throttle, Tokens, own_secret},
-    stomp::{FanOut, Online, RoomRules, Rooms, TokenLogin},
+    stomp::{Exits, FanOut, Online, RoomRules, Rooms, TokenLogin},
     store::{StoreWriter, sql::Sql},
 };
 
@@ -248,6 +248,7 @@ fn stomp(config: &Config, broker: Arc<dyn Broker>, chat: &Arc<Chat>, online: Onl
         .broker(broker)
         .authenticate(Arc::new(TokenLogin(chat.clone())))
         .authorize(Arc::new(RoomRules(chat.clone())))
+        .intercept(Arc::new(Exits(online.clone())))
         .handler(Arc::new(Rooms { chat: chat.clone(), online }))
         .limits(limits)
         .max_connections(config.max_connections)

@@ -266,5 +266,5 @@ pub(crate) trait LogStore: Send + Sync + 'static {
     /// Begins with these partitions, or begins again after a log that ended with its process.
     async fn reset_cursors(&self, cursors: &[LogCursor]) -> StoreResult<()>;
     /// All of it or nothing. The same batch twice is fenced the second time.
-    async fn apply(&self, batch: &LogBatch) -> StoreResult<Applied>;
+    async fn take_over(&self, batch: &LogBatch) -> StoreResult<Applied>;
 }

@@ -182,6 +182,15 @@ async fn membership_changes_reach_the_one_they_are_about() {
     assert_eq!(event(&c.message_on("rooms").await)["type"], "activity");
     assert_eq!(event(&c.message_on("rooms").await)["type"], "removed");
     assert_eq!(c.say(&room, "c-2", "still here?").await.unwrap_err()["code"], "not-found");
+
+    // Its own event was the last that the subscription brought.
+    a.say(&room, "a-1", "among us").await.unwrap();
+    assert_eq!(event(&c.message_on("room").await)["type"], "message");
+    let last = event(&c.message_on("room").await);
+    assert_eq!((last["action"].as_str(), last["user"].as_str()), (Some("kicked"), Some("cat")));
+    c.silence_on("room").await;
+    c.receipted("UNSUBSCRIBE", &[("id", "room")], "").await.unwrap();
+    assert_eq!(c.try_subscribe("again", &topic, &[]).await.unwrap_err()["code"], "not-found");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use stomp_server::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::Online;
+use super::{Online, exits::note};
 use crate::{
     domain::{
         Event, LogRoute, Marker, MemberAction, Message, ROOMS_QUEUE, Room, RoomId, RoomsEvent,
@@ -81,6 +81,7 @@ impl Teller {
         let Ok(event) = serde_json::from_slice::<Event>(record.logged.message.body()) else {
             return;
         };
+        let offset = record.offset;
         let position = record.logged.position.map(|position| position.to_string());
         let position = position.unwrap_or_default();
         match (route, event) {
@@ -89,6 +90,7 @@ impl Teller {
             }
             (LogRoute::Room(room), Event::Member { user, action, version, .. }) => {
                 self.memberships.changed(&room, version).await;
+                note(&self.online, &user, &room, action, offset);
                 self.member(room, position, &user, action);
             }
             (LogRoute::Room(id), Event::Room { room, .. }) => {

@@ -3,10 +3,12 @@
 
 mod authenticate;
 mod authorize;
+mod exits;
 mod fanout;
 mod handlers;
 mod online;
 
 pub(crate) use self::{
-    authenticate::TokenLogin, authorize::RoomRules, fanout::FanOut, handlers::Rooms, online::Online,
+    authenticate::TokenLogin, authorize::RoomRules, exits::Exits, fanout::FanOut, handlers::Rooms,
+    online::Online,
 };

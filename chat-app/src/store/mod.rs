@@ -2,6 +2,8 @@
 
 mod plan;
 pub(crate) mod sql;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub(crate) use self::writer::{Progress, StoreWriter};

@@ -184,7 +184,7 @@ impl StoreWriter {
     }
 
     async fn apply(&mut self, batch: &LogBatch) -> Result<(), StoreError> {
-        match self.store.apply(batch).await? {
+        match self.store.take_over(batch).await? {
             Applied::Done => self.advance(batch),
             Applied::Fenced => {
                 tracing::warn!("somebody else has taken over this part of the log");

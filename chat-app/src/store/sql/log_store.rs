@@ -39,7 +39,7 @@ impl LogStore for Sql {
         Ok(())
     }
 
-    async fn apply(&self, batch: &LogBatch) -> StoreResult<Applied> {
+    async fn take_over(&self, batch: &LogBatch) -> StoreResult<Applied> {
         let mut transaction = self.begin().await?;
         if !stands_at(&mut transaction, &batch.from).await? {
             return Ok(Applied::Fenced);

@@ -61,3 +61,11 @@ impl Sql {
         Ok(self.read.begin().await?)
     }
 }
+
+#[cfg(test)]
+impl Sql {
+    pub(crate) async fn count_dead(&self) -> i64 {
+        let count = sqlx::query_scalar("SELECT count(*) FROM dead_records");
+        count.fetch_one(&self.read).await.expect("a count")
+    }
+}
