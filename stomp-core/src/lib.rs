@@ -48,6 +48,7 @@ mod frame;
 mod header;
 pub mod heartbeat;
 mod limits;
+mod marks;
 mod parse;
 mod scan;
 mod server_frame;

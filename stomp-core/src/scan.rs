@@ -1,19 +1,16 @@
 //! A scan of header lines that works in blocks and can stop anywhere.
 //!
-//! Nearly all octets of a head mean only themselves. A block is classified as a whole (plain
-//! comparisons that become vector instructions), and only the marks in it are looked at: colon,
-//! backslash, line ends, NUL. Where the octets run out the scan remembers its place, so a head that
-//! comes one octet at a time is read once and not over and over.
+//! Only the marks of a block are looked at: colon, backslash, line ends, NUL. Where the octets run
+//! out the scan remembers its place, so a head that comes one octet at a time is read once and not
+//! over and over.
 
 use crate::{
     Command, DecodeError, Limits, Version,
     escape::Escaping,
     header::{HeaderIndex, Reading},
+    marks::{self, BLOCK},
     names, parse,
 };
-
-/// Octets classified at once.
-const BLOCK: usize = 64;
 
 /// Where the scan of a head stands, and what it has found. Positions count from the first octet of
 /// the frame.
@@ -110,7 +107,7 @@ impl HeaderScan {
         while let Some(rest) = input.get(self.position..).filter(|rest| !rest.is_empty()) {
             let step = match rest.first_chunk::<BLOCK>() {
                 Some(block) => self.block(input, block, BLOCK)?,
-                None => self.block(input, &padded(rest), rest.len())?,
+                None => self.block(input, &marks::padded(rest), rest.len())?,
             };
             match step {
                 Step::Go => {}
@@ -143,7 +140,7 @@ impl HeaderScan {
     ) -> Result<Step, DecodeError> {
         let base = self.position;
         self.beyond_ascii |= !block.is_ascii();
-        let mut marks = marks_of(block);
+        let mut marks = marks::of(block);
         while marks != 0 {
             let at = base + marks.trailing_zeros() as usize;
             marks &= marks - 1;
@@ -269,35 +266,4 @@ impl HeaderScan {
             DecodeError::HeaderLineTooLong { limit: header_line }
         }
     }
-}
-
-/// How many octets of `text` may mean more than themselves.
-pub(crate) fn count_marks(text: &[u8]) -> usize {
-    let (blocks, rest) = text.as_chunks::<BLOCK>();
-    let count = |block: &[u8; BLOCK]| marks_of(block).count_ones() as usize;
-    let last = if rest.is_empty() { 0 } else { count(&padded(rest)) };
-    blocks.iter().map(count).sum::<usize>() + last
-}
-
-/// A bit for each octet that may mean more than itself, the first octet's lowest. Control characters
-/// below CR are among them and are passed over later: one comparison instead of four.
-#[inline]
-fn marks_of(block: &[u8; BLOCK]) -> u64 {
-    let flags = block
-        .map(|octet| u8::from(octet <= b'\r') | u8::from(octet == b':') | u8::from(octet == b'\\'));
-    let (words, _) = flags.as_chunks::<8>();
-    words.iter().rev().fold(0, |marks, word| (marks << 8) | gathered(*word))
-}
-
-/// The lowest bits of eight octets side by side: the multiplication moves bit 8i to bit 56 + i.
-#[inline]
-fn gathered(flags: [u8; 8]) -> u64 {
-    u64::from_le_bytes(flags).wrapping_mul(0x0102_0408_1020_4080) >> 56
-}
-
-/// The last octets of the input, filled up with some that mean nothing.
-fn padded(rest: &[u8]) -> [u8; BLOCK] {
-    let mut block = [b'.'; BLOCK];
-    block[..rest.len()].copy_from_slice(rest);
-    block
 }

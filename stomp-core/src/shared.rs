@@ -12,7 +12,7 @@ use crate::{
     Send, StoredError, Version, encode,
     escape::{self, Escaping},
     header::{HeaderIndex, Headers, Reading},
-    names, scan,
+    marks, names,
 };
 
 /// What a broker fans out: destination, headers and body of a message. A clone is one reference
@@ -153,7 +153,7 @@ impl SharedMessage {
         encode::write_raw(out, MESSAGE_LINE, headers);
         // A line end for MESSAGE, a colon and a line end for each header: more marks than these need
         // an escape.
-        if scan::count_marks(&out[start..]) == 1 + 2 * headers.len() {
+        if marks::count(&out[start..]) == 1 + 2 * headers.len() {
             return;
         }
         out.truncate(start);
