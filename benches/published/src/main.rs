@@ -4,6 +4,11 @@
 //! tokio codecs get reads of 4 KiB; stomp-parser knows no stream, so it gets each frame in a vector
 //! of its own, as its interface asks.
 
+/// The same harness and frames, without what the other benches need.
+#[path = "../../lib.rs"]
+#[allow(dead_code, reason = "this bench asks one question only")]
+mod benches;
+
 use std::hint::black_box;
 
 use benches::{Answer, Bound, Contest, frames, report};
