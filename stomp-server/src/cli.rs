@@ -105,10 +105,12 @@ pub(crate) struct Cli {
 }
 
 /// What else the program does.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
     /// Read a password from standard input and print its hash, for a file of users.
     HashPassword,
+    #[command(flatten)]
+    Tool(crate::tools::Tool),
 }
 
 /// An address, or none.

@@ -3,8 +3,14 @@
 mod cli;
 mod doors;
 mod signals;
+mod tools;
 
-use std::{io::Read, net::SocketAddr, process::ExitCode, sync::Arc};
+use std::{
+    io::{IsTerminal, Read},
+    net::SocketAddr,
+    process::ExitCode,
+    sync::Arc,
+};
 
 use axum::{Router, middleware::from_fn_with_state};
 use clap::Parser;
@@ -28,9 +34,11 @@ use crate::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    if let Some(Command::HashPassword) = cli.command {
-        return said(print_hash());
+    let mut cli = Cli::parse();
+    match cli.command.take() {
+        Some(Command::HashPassword) => return said(print_hash()),
+        Some(Command::Tool(tool)) => return said(tool.run()),
+        None => {}
     }
     let faults = cli.faults();
     if !faults.is_empty() {
@@ -40,7 +48,11 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("the runtime does not start: {error}"));
     said(runtime.and_then(|runtime| runtime.block_on(run(cli))))

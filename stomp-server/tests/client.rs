@@ -1,5 +1,6 @@
 //! The client against servers in this process, that go away and come back.
 #![cfg(feature = "client")]
+#![allow(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
 use std::{
     collections::HashSet,

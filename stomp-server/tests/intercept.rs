@@ -1,4 +1,5 @@
 //! Interceptors: what they see, change, refuse and hide.
+#![allow(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
 use std::sync::{Arc, Mutex};
 

@@ -144,7 +144,7 @@ impl Engine {
                 output = &mut work => return Some(output),
                 command = self.commands.recv() => {
                     let command = command?; // all handles are dropped
-                    let _ = self.on_command(command, None);
+                    self.on_command(command, None);
                 }
                 () = self.wake.notified() => {
                     self.entries.retain(|_, entry| !entry.is_dropped());

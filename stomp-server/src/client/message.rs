@@ -55,6 +55,11 @@ impl Message {
         self.frame.header(name)
     }
 
+    /// All headers in order, repeated ones included.
+    pub fn headers(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        self.frame.headers().map(|header| (header.name(), header.value()))
+    }
+
     /// The body.
     pub fn body(&self) -> &Bytes {
         self.frame.body()

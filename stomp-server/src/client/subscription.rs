@@ -156,6 +156,7 @@ impl fmt::Debug for Subscribe {
 /// What a stream brings.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "nearly every arrival is a message")]
 pub enum Arrival {
     /// A message.
     Message(Message),

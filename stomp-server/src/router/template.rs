@@ -74,7 +74,7 @@ impl Template {
             match part {
                 Part::Literal(literal) => rest = rest.strip_prefix(literal.as_str())?,
                 Part::Word => {
-                    let end = rest.find(|c| c == '/' || c == separator).unwrap_or(rest.len());
+                    let end = rest.find(['/', separator]).unwrap_or(rest.len());
                     let (word, behind) = rest.split_at(end);
                     if word.is_empty() {
                         return None;
