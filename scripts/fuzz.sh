@@ -23,7 +23,7 @@ export PATH="$tools/bin:$PATH"
 # One target folder in the checkout, whatever the caller uses for other builds.
 unset CARGO_TARGET_DIR
 
-for target in decode split roundtrip unescape negotiate; do
+for target in decode split roundtrip unescape negotiate session; do
     say "Fuzzing $target for $seconds s"
     mkdir -p "fuzz/corpus/$target"
     log=$(mktemp)

@@ -54,12 +54,13 @@ const CARRIERS: [(Carrier, &str); 4] = [
 ];
 
 /// Why sessions end. A new variant of [`Close`] needs its line here.
-const CLOSES: [(Close, &str); 6] = [
+const CLOSES: [(Close, &str); 7] = [
     (Close::Bye, "bye"),
     (Close::Fault, "fault"),
     (Close::TooLarge, "too-large"),
     (Close::Refused, "refused"),
     (Close::Shutdown, "shutdown"),
+    (Close::Unknown, "unknown"),
     (Close::Abort, "abort"),
 ];
 

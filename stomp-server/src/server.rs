@@ -141,15 +141,17 @@ impl Server {
         self.accept_as(io, Arrival::now(Carrier::Stream, address));
     }
 
-    fn accept_as<IO>(&self, io: IO, mut arrival: Arrival)
+    fn accept_as<IO>(&self, io: IO, arrival: Arrival)
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        // With a proxy on this machine, anybody may be behind a local address.
         #[cfg(feature = "websocket")]
-        {
-            // With a proxy on this machine, anybody may be behind a local address.
-            arrival.is_local &= self.shared.proxies.is_empty() || arrival.address.is_none();
-        }
+        let arrival = Arrival {
+            is_local: arrival.is_local
+                && (self.shared.proxies.is_empty() || arrival.address.is_none()),
+            ..arrival
+        };
         let session = self.shared.session(StreamTransport::new(io), arrival);
         self.shared.tasks.spawn(session);
     }

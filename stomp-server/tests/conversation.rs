@@ -5,7 +5,11 @@ use std::{sync::Arc, time::Duration};
 use stomp_core::Version;
 use stomp_server::{
     Server,
-    session::{SessionLimits, SlowConsumer},
+    broker::{
+        Accepted, Broker, BrokerError, Capabilities, LogInfo, LogReader, MemoryBroker, Outcome,
+        Place, Publish, Reply, SubscribeRequest, Subscribed, SubscriptionKey, Token,
+    },
+    session::{Outbound, SessionLimits, SlowConsumer},
     testing::Talk,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -491,7 +495,6 @@ async fn an_anonymous_session_has_private_user_destinations() {
 
 #[tokio::test]
 async fn a_server_mounts_any_stream_and_publishes_from_outside() {
-    use stomp_server::broker::{Broker, MemoryBroker, Publish};
     let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::default());
     let server = Server::builder().broker(broker.clone()).build();
     let mut ann = talk(&server);
@@ -525,5 +528,82 @@ async fn many_frames_in_one_write_are_all_taken_without_another_byte() {
     ann.write(frames.as_bytes()).await;
     for n in 0..2_000 {
         assert_eq!(ann.frame().await.header("receipt-id").as_deref(), Some(n.to_string().as_str()));
+    }
+}
+
+#[tokio::test]
+async fn a_problem_takes_no_room_from_what_comes_after_it() {
+    let server = server();
+    let mut ann = talk(&server);
+    ann.login("ann").await;
+    ann.play(
+        "C: SUBSCRIBE⏎id:e⏎destination:/user/queue/errors⏎⏎^@
+         C: SUBSCRIBE⏎id:0⏎destination:/topic/a⏎receipt:s⏎⏎^@
+         S: RECEIPT",
+    )
+    .await;
+    for round in 0..3 {
+        ann.play(&format!(
+            "C: SEND⏎destination:/app/x⏎receipt:p⏎⏎{{}}^@
+             S: MESSAGE⏎subscription:e⏎receipt-id:p
+             C: SEND⏎destination:/topic/a⏎⏎m{round}^@
+             S: MESSAGE⏎subscription:0⏎⏎m{round}"
+        ))
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_is_closed_without_a_word_behind_the_receipts_that_are_known() {
+    let broker = Arc::new(Forgetful(MemoryBroker::default()));
+    let server = Server::builder().broker(broker).build();
+    let mut ann = talk(&server);
+    ann.login("ann").await;
+    ann.play(
+        "C: SEND⏎destination:/topic/a⏎receipt:1⏎⏎known^@SEND⏎destination:/topic/a⏎receipt:2⏎⏎?^@SEND⏎destination:/topic/a⏎receipt:3⏎⏎known^@
+         S: RECEIPT⏎receipt-id:1
+         S: (closed)",
+    )
+    .await;
+}
+
+/// A broker that does not know what became of messages that say `?`.
+struct Forgetful(MemoryBroker);
+
+#[async_trait::async_trait]
+impl Broker for Forgetful {
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+
+    fn publish(&self, publish: Publish) -> Reply<Accepted> {
+        if publish.message.body() == "?" {
+            return Reply::now(Err(BrokerError::unknown("the line went dead")));
+        }
+        self.0.publish(publish)
+    }
+
+    fn subscribe(&self, request: SubscribeRequest, outbound: Outbound) -> Reply<Subscribed> {
+        self.0.subscribe(request, outbound)
+    }
+
+    fn unsubscribe(&self, key: SubscriptionKey, place: Place) -> Reply<()> {
+        self.0.unsubscribe(key, place)
+    }
+
+    fn settle(&self, key: SubscriptionKey, tokens: &[Token], outcome: Outcome) -> Reply<()> {
+        self.0.settle(key, tokens, outcome)
+    }
+
+    async fn log(&self) -> Result<LogInfo, BrokerError> {
+        self.0.log().await
+    }
+
+    async fn read_log(&self, starts: &[u64]) -> Result<Box<dyn LogReader>, BrokerError> {
+        self.0.read_log(starts).await
+    }
+
+    async fn close(&self) {
+        self.0.close().await;
     }
 }

@@ -66,6 +66,9 @@ pub(crate) struct Outgoing {
     pub(crate) delivery: Delivery,
     /// To be acknowledged under this id.
     pub(crate) ack: Option<super::ack::AckId>,
+    /// It came through the connection's queue, whose room it gives back when it is written.
+    /// What the session says itself did not.
+    pub(crate) queued: bool,
 }
 
 /// What a broker call came to.
@@ -92,6 +95,9 @@ pub enum Close {
     Refused,
     /// This server goes away.
     Shutdown,
-    /// Without a word: the outcome of something is unknown, or the peer is silent.
+    /// The outcome of something is unknown: what is known is still written, but no ERROR, so
+    /// that the client tries again with the same id.
+    Unknown,
+    /// At once: the peer is silent or gone.
     Abort,
 }

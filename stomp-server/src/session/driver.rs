@@ -78,6 +78,7 @@ pub(crate) async fn run(
     driver.goodbye(close).await;
     driver.count_sent();
     driver.server.metrics.ended(close);
+    tracing::debug!(connection = connection.0, ?close, "a session is over");
     driver.server.metrics.closed(carrier);
     if let Some(who) = driver.who.take() {
         driver.server.handler.disconnected(&who, connection).await;
@@ -384,6 +385,10 @@ impl<T: Transport> Driver<T> {
 
     fn on_login(&mut self, login: Result<Login, Problem>) {
         self.server.metrics.login(login.as_ref().err());
+        if let Err(problem) = &login {
+            let (peer, code) = (self.peer.arrival.address, problem.code);
+            tracing::debug!(connection = self.peer.connection.0, ?peer, %code, "a login is refused");
+        }
         let login = login.map(|login| {
             self.place = login.place;
             login.who
@@ -437,7 +442,7 @@ impl<T: Transport> Driver<T> {
     fn beat(&mut self, now: Instant) {
         let reads = self.wants_bytes();
         let Some(beats) = &mut self.beats else { return };
-        if !reads && !self.machine.is_closing() {
+        if !reads {
             beats.received(now); // decision 6: while we do not read, silence does not count
         }
         match beats.due(now) {
@@ -462,6 +467,9 @@ impl<T: Transport> Driver<T> {
 
     fn first_due(&self) -> Option<Instant> {
         let beat = self.beats.as_ref().and_then(HeartBeats::next);
+        if self.machine.is_closing() {
+            return beat; // the rest has struck, or does not matter any more
+        }
         let expires = self.who.as_ref().and_then(|who| who.expires);
         [self.connect_by, beat, expires, self.recheck_at].into_iter().flatten().min()
     }
@@ -486,7 +494,9 @@ impl<T: Transport> Driver<T> {
             }
             Action::Message(outgoing) => {
                 self.server.metrics.frames_sent.increment(1);
-                self.unwritten += outgoing.delivery.weight();
+                if outgoing.queued {
+                    self.unwritten += outgoing.delivery.weight();
+                }
                 self.encoder.message(&outgoing, self.machine.version(), &mut self.transport);
             }
             Action::Forget(delivery) => self.queue.written(delivery.weight()),
@@ -550,6 +560,7 @@ impl<T: Transport> Driver<T> {
 
     /// Gives everything back to the broker that this session holds there.
     fn release(&mut self) {
+        self.place = None; // whoever comes back at once finds room
         self.server.metrics.subscriptions.decrement(self.registered.len() as f64);
         for key in self.registered.drain(..) {
             drop(self.server.broker.unsubscribe(key, Place::Keep));

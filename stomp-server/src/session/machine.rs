@@ -9,7 +9,7 @@ use std::{borrow::Cow, sync::Arc};
 use stomp_core::{ClientFrame, Command, Frame, SharedMessage, Version};
 
 use super::{
-    action::{Action, BrokerReply, Close, Outgoing, Ticket},
+    action::{Action, BrokerReply, Close, Ticket},
     limits::SessionLimits,
     receipts::{Expect, Finish, ReceiptHeaders, Receipts, Turn},
     subscriptions::{Served, Subscriptions},
@@ -383,7 +383,7 @@ impl Machine {
                 out.push(Action::Frame(error_frame(&problem, receipt.as_deref())));
                 self.close(close, out);
             }
-            Finish::Unknown => self.close(Close::Abort, out),
+            Finish::Unknown => self.close(Close::Unknown, out),
             Finish::Bye => {
                 receipt_frame(receipt, Vec::new(), out);
                 self.close(Close::Bye, out);
@@ -402,7 +402,7 @@ impl Machine {
         self.problems += 1;
         let id = MessageId::Given(format!("reply-{}", self.problems).into());
         self.subscriptions.open(number, out);
-        self.subscriptions.deliver(self.own(number, id, message), out);
+        self.subscriptions.say(self.own(number, id, message), out);
         self.subscriptions.end(number, out);
     }
 
@@ -425,7 +425,7 @@ impl Machine {
         headers.extend(client_message_id.map(|given| (CLIENT_MESSAGE_ID, given)));
         let message = SharedMessage::new(ERRORS, headers, problem.to_json(&id));
         let delivery = self.own(number, MessageId::Given(id.into()), message);
-        self.subscriptions.deliver(delivery, out);
+        self.subscriptions.say(delivery, out);
     }
 
     /// A delivery that the session itself makes.
@@ -539,13 +539,4 @@ fn close_after(problem: &Problem) -> Close {
 /// Marks a message that stays out of the log.
 pub(super) fn class_of(persistent: Option<&str>, is_topic: bool) -> Class {
     if is_topic && persistent == Some("false") { Class::Volatile } else { Class::Kept }
-}
-
-/// Builds what goes out for a delivery.
-pub(super) fn outgoing(
-    subscription: Option<Arc<str>>,
-    delivery: Delivery,
-    ack: Option<super::ack::AckId>,
-) -> Action {
-    Action::Message(Outgoing { subscription, delivery, ack })
 }

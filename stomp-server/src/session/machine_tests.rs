@@ -265,7 +265,7 @@ fn an_unknown_outcome_sends_the_receipts_before_it_and_closes_without_error() {
     assert!(bench.reply(second, unknown).is_empty());
     let actions = bench.accepted(first, 1);
     assert_eq!(said(&actions), ["1"]);
-    assert!(is_closed(&actions, Close::Abort));
+    assert!(is_closed(&actions, Close::Unknown));
 }
 
 #[test]

@@ -6,8 +6,8 @@ use stomp_core::AckMode;
 
 use super::{
     ack::{AckId, Unsettled},
-    action::Action,
-    machine::{Actions, outgoing},
+    action::{Action, Outgoing},
+    machine::Actions,
 };
 use crate::broker::{Delivery, SubscribeRequest};
 
@@ -40,8 +40,8 @@ pub(super) struct Subscription {
     pub(super) mode: AckMode,
     pub(super) served: Served,
     pub(super) durable: bool,
-    /// Deliveries that came before its RECEIPT went out; within the outbound bound.
-    pub(super) held: Option<Vec<Delivery>>,
+    /// What came before its RECEIPT went out, and whether through the queue; within its bound.
+    pub(super) held: Option<Vec<(Delivery, bool)>>,
     pub(super) unsettled: Unsettled,
 }
 
@@ -106,8 +106,8 @@ impl Subscriptions {
     /// Its RECEIPT is out: what was held back follows, then everything comes at once.
     pub(super) fn open(&mut self, number: u32, out: &mut Actions) {
         let held = self.by_number(number).and_then(|subscription| subscription.held.take());
-        for delivery in held.unwrap_or_default() {
-            self.deliver(delivery, out);
+        for (delivery, queued) in held.unwrap_or_default() {
+            self.bring(delivery, queued, out);
         }
     }
 
@@ -115,23 +115,37 @@ impl Subscriptions {
     pub(super) fn end(&mut self, number: u32, out: &mut Actions) -> Option<Subscription> {
         let at = self.list.binary_search_by_key(&number, |s| s.number).ok()?;
         let mut gone = self.list.remove(at);
-        out.extend(gone.held.take().unwrap_or_default().into_iter().map(Action::Forget));
+        let held = gone.held.take().unwrap_or_default();
+        out.extend(held.into_iter().filter(|(_, queued)| *queued).map(|(d, _)| Action::Forget(d)));
         Some(gone)
     }
 
-    /// Brings a delivery to its subscription.
+    /// Brings a delivery of the queue to its subscription.
     pub(super) fn deliver(&mut self, delivery: Delivery, out: &mut Actions) {
+        self.bring(delivery, true, out);
+    }
+
+    /// Brings a message of the session's own to its subscription.
+    pub(super) fn say(&mut self, delivery: Delivery, out: &mut Actions) {
+        self.bring(delivery, false, out);
+    }
+
+    fn bring(&mut self, delivery: Delivery, queued: bool, out: &mut Actions) {
         let number = delivery.subscription.number;
         let Some(subscription) = self.by_number(number) else {
-            return out.push(Action::Forget(delivery)); // it was on its way when UNSUBSCRIBE came
+            if queued {
+                out.push(Action::Forget(delivery)); // it was on its way when UNSUBSCRIBE came
+            }
+            return;
         };
         if let Some(held) = &mut subscription.held {
-            return held.push(delivery);
+            return held.push((delivery, queued));
         }
         let ack = delivery.token.map(|token| {
             let id = delivery.logged.id.to_string();
             AckId { subscription: number, sequence: subscription.unsettled.note(token, id) }
         });
-        out.push(outgoing(subscription.id.clone(), delivery, ack));
+        let subscription = subscription.id.clone();
+        out.push(Action::Message(Outgoing { subscription, delivery, ack, queued }));
     }
 }

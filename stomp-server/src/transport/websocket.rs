@@ -125,7 +125,7 @@ impl Transport for WebSocketTransport {
                 Close::Fault => (1002, "protocol error"),
                 Close::TooLarge => (1009, "too large"),
                 Close::Refused => (1008, "refused"),
-                Close::Shutdown | Close::Abort => (1001, "going away"),
+                Close::Shutdown | Close::Unknown | Close::Abort => (1001, "going away"),
             });
             let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
             self.waiting.push_back(Message::Close(Some(frame)));
