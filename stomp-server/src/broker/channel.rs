@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use compact_str::CompactString;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
-use super::{hub::Log, ring::SlotId, subscription::Member};
+use super::{hub::Log, partition::Partitions, ring::SlotId, subscription::Member};
 
 /// A destination that somebody listens to, or whose messages the ring has.
 ///
@@ -26,9 +26,16 @@ pub(super) struct ChannelState {
 }
 
 /// All of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Channels {
     by_route: RwLock<HashMap<CompactString, Arc<Channel>>>,
+    partitions: Partitions,
+}
+
+impl Default for Channels {
+    fn default() -> Self {
+        Self { by_route: RwLock::default(), partitions: Partitions::ONE }
+    }
 }
 
 impl Channel {
@@ -48,6 +55,17 @@ impl ChannelState {
 }
 
 impl Channels {
+    /// Says that the log has many partitions; before there is any channel.
+    #[cfg(feature = "kafka")]
+    pub(super) fn divide(&mut self, partitions: Partitions) {
+        self.partitions = partitions;
+    }
+
+    /// Which partition of the log a destination belongs to.
+    pub(super) fn partition(&self, route: &str) -> usize {
+        self.partitions.of(route)
+    }
+
     /// The channel of a route, if there is one.
     pub(super) fn find(&self, route: &str) -> Option<Arc<Channel>> {
         self.by_route.read().get(route).cloned()
@@ -60,7 +78,7 @@ impl Channels {
         }
         let mut by_route = self.by_route.write();
         let channel = by_route.entry(route.clone()).or_insert_with(|| {
-            let slot = log.lock().ring.open_slot();
+            let slot = log.lock().ring.open_slot(self.partition(route));
             let members = Vec::new();
             let patterns = Vec::new();
             let state = ChannelState { slot, members, patterns, patterns_seen: 0 };

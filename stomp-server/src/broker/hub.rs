@@ -7,6 +7,8 @@
 
 mod archive;
 mod queueing;
+#[cfg(feature = "kafka")]
+pub(super) mod remote;
 mod topics;
 mod worker;
 
@@ -23,6 +25,8 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+#[cfg(feature = "kafka")]
+pub(super) use self::worker::check_start;
 pub(super) use self::worker::only_start;
 use super::{
     BrokerConfig, BrokerError, Epoch, Logged, MessageId, Outcome, Position, Publish, Reply,
@@ -33,7 +37,7 @@ use super::{
     pattern::Words,
     queue::Queue,
     queues::{Ledger, Queues},
-    ring::{Evicted, Ring},
+    ring::{Evicted, Place, Ring},
     subscription::{Member, Subscription, Turn},
 };
 use crate::problem::Code;
@@ -46,6 +50,9 @@ pub(super) struct Hub {
     words: Words,
     /// What has the log behind the ring.
     archive: Option<Arc<dyn Journal>>,
+    /// What has it where others write too.
+    #[cfg(feature = "kafka")]
+    remote: Option<Arc<dyn remote::Remote>>,
     /// Up to here the archive may have been trimmed; raised before it is.
     trimmed: AtomicU64,
     channels: Channels,
@@ -77,8 +84,11 @@ enum Registered {
 /// What stands under the log's lock.
 #[derive(Debug)]
 pub(super) struct Log {
-    /// The offset that the next message gets.
+    /// The offset that the next message gets; of a log of many partitions, its number in the
+    /// order of arrival.
     pub(super) next: u64,
+    /// The offset that the next message gets, for each of many partitions.
+    heads: Vec<u64>,
     pub(super) ring: Ring,
     patterns: Index<Member>,
     /// Counts the changes of `patterns`.
@@ -125,10 +135,13 @@ impl Hub {
             epoch,
             words,
             archive,
+            #[cfg(feature = "kafka")]
+            remote: None,
             trimmed: AtomicU64::new(extent.trimmed),
             channels: Channels::default(),
             log: Mutex::new(Log {
                 next,
+                heads: Vec::new(),
                 ring,
                 patterns: Index::new(words),
                 patterns_version: 0,
@@ -199,11 +212,11 @@ impl Hub {
     ) -> Aftermath {
         let Entry { offset, at_ms, logged } = entry;
         let mut aftermath = Aftermath::default();
-        log.next = offset + 1;
+        let place = log.arrive(self.channels.partition(&logged.route), *offset);
         let hold = if self.archive.is_some() { u64::MAX } else { log.hold() };
-        aftermath.evicted = log.ring.push(channel.slot, *offset, *at_ms, logged, hold);
+        aftermath.evicted = log.ring.push(channel.slot, place, *at_ms, logged, hold);
         log.refresh(channel, &logged.route);
-        fan_out(&channel.patterns, logged, Some(*offset), &mut aftermath);
+        fan_out(&channel.patterns, logged, Some(place.arrival), &mut aftermath);
         drop(log);
         fan_out(&channel.members, logged, Some(*offset), &mut aftermath);
         aftermath
@@ -298,6 +311,29 @@ impl Log {
     /// The offset that the newest message got.
     pub(super) fn newest(&self) -> u64 {
         self.next - 1
+    }
+
+    /// The same for one partition.
+    fn newest_in(&self, partition: usize) -> u64 {
+        self.heads.get(partition).map_or(self.newest(), |head| head - 1)
+    }
+
+    /// Gives a message that has come its place among all others.
+    fn arrive(&mut self, partition: usize, offset: u64) -> Place {
+        let arrival = match self.heads.get_mut(partition) {
+            Some(head) => {
+                *head = offset + 1;
+                self.next
+            }
+            None => offset,
+        };
+        self.next = arrival + 1;
+        Place { arrival, partition, offset }
+    }
+
+    /// Whether there is one order of all messages.
+    fn is_one_sequence(&self) -> bool {
+        self.heads.len() <= 1
     }
 
     /// From where on the ring must keep everything.

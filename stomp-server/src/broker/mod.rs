@@ -11,8 +11,11 @@ mod hub;
 mod index;
 pub mod journal;
 mod journaled;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod memory;
 mod message;
+mod partition;
 mod pattern;
 mod position;
 mod queue;
@@ -27,6 +30,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use compact_str::CompactString;
 
+#[cfg(feature = "kafka")]
+pub use self::kafka::{KafkaBroker, KafkaConfig, KafkaStartError};
 pub use self::{
     config::{BrokerConfig, JournalSync},
     error::BrokerError,

@@ -14,14 +14,36 @@ pub(super) struct Ring {
     order: VecDeque<Kept>,
     slots: Vec<Slot>,
     free: Vec<SlotId>,
-    /// The offset of the newest message that was given up, of any destination.
+    /// The arrival of the newest message that was given up, of any destination.
     evicted: u64,
+    /// The offset of the newest message that was given up, for each partition.
+    evicted_in: Vec<u64>,
+}
+
+/// Where a message stands, for two kinds of readers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// In the order in which messages came here. A log of one sequence has it from the log.
+    pub(super) arrival: u64,
+    pub(super) partition: usize,
+    /// In its partition.
+    pub(super) offset: u64,
+}
+
+impl Place {
+    /// A place in a log of one sequence.
+    #[cfg(test)]
+    fn only(offset: u64) -> Self {
+        Self { arrival: offset, partition: 0, offset }
+    }
 }
 
 /// A message in its place.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
     pub(super) offset: u64,
+    pub(super) arrival: u64,
+    partition: usize,
     pub(super) at_ms: u64,
     pub(super) logged: Arc<Logged>,
     slot: SlotId,
@@ -61,18 +83,26 @@ impl Ring {
             slots: Vec::new(),
             free: Vec::new(),
             evicted: 0,
+            evicted_in: vec![0],
         }
     }
 
     /// What a log has behind it that was never in this ring (a journal, at its start).
     pub(super) fn starting_behind(mut self, offset: u64) -> Self {
         self.evicted = offset;
+        self.evicted_in = vec![offset];
         self
     }
 
+    /// The same for each partition of a log that has many.
+    #[cfg(feature = "kafka")]
+    pub(super) fn start_behind_each(&mut self, offsets: Vec<u64>) {
+        self.evicted_in = offsets;
+    }
+
     /// A place for one more destination.
-    pub(super) fn open_slot(&mut self) -> SlotId {
-        let slot = Slot { kept: VecDeque::new(), evicted: self.evicted };
+    pub(super) fn open_slot(&mut self, partition: usize) -> SlotId {
+        let slot = Slot { kept: VecDeque::new(), evicted: self.evicted_in[partition] };
         if let Some(id) = self.free.pop() {
             self.slots[id.0] = slot;
             return id;
@@ -92,14 +122,16 @@ impl Ring {
     pub(super) fn push(
         &mut self,
         slot: SlotId,
-        offset: u64,
+        place: Place,
         at_ms: u64,
         logged: &Arc<Logged>,
         hold: u64,
     ) -> Evicted {
         self.bytes += weight(logged);
-        self.order.push_back(Kept { offset, at_ms, logged: logged.clone(), slot });
+        let Place { arrival, partition, offset } = place;
         self.slots[slot.0].kept.push_back((offset, logged.clone()));
+        let logged = logged.clone();
+        self.order.push_back(Kept { offset, arrival, partition, at_ms, logged, slot });
         self.shrink(hold)
     }
 
@@ -108,7 +140,7 @@ impl Ring {
         let mut gone = Evicted::new();
         while self.bytes > self.bound
             && let Some(oldest) = self.order.front()
-            && oldest.offset < hold
+            && oldest.arrival < hold
         {
             gone.extend(self.pop());
         }
@@ -118,7 +150,8 @@ impl Ring {
     fn pop(&mut self) -> Option<Gone> {
         let kept = self.order.pop_front()?;
         self.bytes -= weight(&kept.logged);
-        self.evicted = kept.offset;
+        self.evicted = kept.arrival;
+        self.evicted_in[kept.partition] = kept.offset;
         let slot = &mut self.slots[kept.slot.0];
         slot.kept.pop_front();
         slot.evicted = kept.offset;
@@ -134,7 +167,7 @@ impl Ring {
         self.bytes > self.bound.saturating_mul(2)
     }
 
-    /// The offset of the newest message that was given up.
+    /// The arrival of the newest message that was given up.
     pub(super) fn evicted(&self) -> u64 {
         self.evicted
     }
@@ -173,9 +206,9 @@ impl Ring {
         kept.range(from..).take(max).cloned().collect()
     }
 
-    /// At most `max` messages of all destinations behind `after`, in order.
+    /// At most `max` messages of all destinations that came behind `after`, in order.
     pub(super) fn read_all(&self, after: u64, max: usize) -> impl Iterator<Item = &Kept> {
-        let from = self.order.partition_point(|kept| kept.offset <= after);
+        let from = self.order.partition_point(|kept| kept.arrival <= after);
         self.order.range(from..).take(max)
     }
 }
@@ -209,10 +242,10 @@ mod tests {
     /// Offsets 1 to 6 alternate between two destinations; there is room for four.
     fn ring() -> (Ring, SlotId, SlotId) {
         let mut ring = Ring::new(4000);
-        let (a, b) = (ring.open_slot(), ring.open_slot());
+        let (a, b) = (ring.open_slot(0), ring.open_slot(0));
         for offset in 1..=6 {
             let (slot, route) = if offset % 2 == 1 { (a, "/topic/a") } else { (b, "/topic/b") };
-            drop(ring.push(slot, offset, 0, &logged(route), u64::MAX));
+            drop(ring.push(slot, Place::only(offset), 0, &logged(route), u64::MAX));
         }
         (ring, a, b)
     }
@@ -239,9 +272,9 @@ mod tests {
     #[test]
     fn nothing_goes_that_somebody_has_to_read() {
         let mut ring = Ring::new(1000);
-        let slot = ring.open_slot();
+        let slot = ring.open_slot(0);
         for offset in 1..=4 {
-            drop(ring.push(slot, offset, 0, &logged("/topic/a"), 2));
+            drop(ring.push(slot, Place::only(offset), 0, &logged("/topic/a"), 2));
         }
         assert_eq!(offsets(ring.read(slot, 0, 10)), [2, 3, 4]);
         assert!(ring.is_overfull());
@@ -252,10 +285,10 @@ mod tests {
     #[test]
     fn a_new_destination_is_not_known_to_be_whole() {
         let (mut ring, ..) = ring();
-        let late = ring.open_slot();
+        let late = ring.open_slot(0);
         assert!(!ring.covers(late, 1));
         assert!(ring.covers(late, 2));
         ring.close_slot(late);
-        assert_eq!(ring.open_slot(), late);
+        assert_eq!(ring.open_slot(0), late);
     }
 }

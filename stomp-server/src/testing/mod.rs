@@ -2,8 +2,12 @@
 
 pub mod conformance;
 mod conversation;
+#[cfg(feature = "kafka")]
+mod kafka;
 pub mod listener;
 
 pub use self::conversation::Talk;
+#[cfg(feature = "kafka")]
+pub use self::kafka::Kafka;
 
 pub use crate::session::model::play as play_session;

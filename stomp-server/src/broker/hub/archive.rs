@@ -20,6 +20,11 @@ impl Hub {
         let (replier, reply) = Reply::later();
         let hub = self.clone();
         self.tasks.spawn(async move {
+            #[cfg(feature = "kafka")]
+            if let Some(remote) = &hub.remote {
+                let start = remote.find_start(&hub, &subscription.request).await;
+                return replier.send(Ok(hub.join_anyhow(&subscription, start)));
+            }
             let search = hub.find_start(&subscription.request.route, from);
             let start = match tokio::time::timeout(hub.config.replay_time, search).await {
                 Ok(Ok(start)) => start,
@@ -75,9 +80,13 @@ impl Hub {
         if let Some(stride) = self.recent(subscription, after, max) {
             return Ok(Some(stride));
         }
-        let Some(archive) = &self.archive else { return Ok(None) };
         let route = &subscription.request.route;
         let is_pattern = self.words.is_pattern(route);
+        #[cfg(feature = "kafka")]
+        if let Some(remote) = self.remote.as_ref().filter(|_| !is_pattern) {
+            return remote.stride(self, route, after, max).await;
+        }
+        let Some(archive) = &self.archive else { return Ok(None) };
         let upto = self.log.lock().newest();
         let span = Span { after, upto };
         let entries = if is_pattern {

@@ -16,7 +16,7 @@ use crate::{
 
 /// Where a subscription begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Start {
+pub(in crate::broker) enum Start {
     /// With what comes next.
     Live,
     /// Behind this offset; all of it is in the ring, or in the archive.
@@ -41,6 +41,10 @@ impl Hub {
         let subscription = Arc::new(Subscription::new(request, outbound));
         if let Err(error) = self.admit(&subscription, is_pattern) {
             return Reply::now(Err(error));
+        }
+        #[cfg(feature = "kafka")]
+        if self.must_read_on(&subscription.request) {
+            return self.search(subscription, StartFrom::Next);
         }
         if is_pattern {
             return Reply::now(Ok(self.join_by_pattern(&subscription)));
@@ -74,7 +78,7 @@ impl Hub {
         let channel = self.channels.open(&request.route, &self.log);
         let mut state = channel.lock();
         let log = self.log.lock();
-        let mut place = log.newest();
+        let mut place = log.newest_in(self.channels.partition(&request.route));
         let mut is_live = true;
         if let Start::Behind(after) = start {
             place = after;
@@ -95,27 +99,33 @@ impl Hub {
         Subscribed { position: Some(self.position(place)), recovered }
     }
 
-    fn join_by_pattern(&self, subscription: &Arc<Subscription>) -> Subscribed {
+    pub(super) fn join_by_pattern(&self, subscription: &Arc<Subscription>) -> Subscribed {
         let request = &subscription.request;
         let mut log = self.log.lock();
-        log.patterns.insert(&request.route, request.key, Member::live(subscription));
-        log.patterns_version += 1;
-        self.has_patterns.store(true, Ordering::Release);
-        let position = Some(self.position(log.newest()));
+        if !subscription.has_ended() {
+            log.patterns.insert(&request.route, request.key, Member::live(subscription));
+            log.patterns_version += 1;
+            self.has_patterns.store(true, Ordering::Release);
+        }
+        // Where there are many orders, no place could tell what comes behind it.
+        let position = log.is_one_sequence().then(|| self.position(log.newest_in(0)));
         Subscribed { position, recovered: request.from.map(|_| true) }
     }
 
     /// Where a subscription begins, as far as the ring can tell.
-    fn start(&self, request: &SubscribeRequest) -> Start {
+    pub(in crate::broker) fn start(&self, request: &SubscribeRequest) -> Start {
         let Some(from) = request.from else { return Start::Live };
         let channel = self.channels.open(&request.route, &self.log);
         let state = channel.lock();
         let log = self.log.lock();
         let (ring, slot) = (&log.ring, state.slot);
-        let has_all = self.archive.is_none() || ring.covers(slot, 0);
+        let has_more = self.has_more();
+        let has_all = !has_more || ring.covers(slot, 0);
         match from {
             StartFrom::Next => Start::Live,
-            StartFrom::After(place) if !self.has_been(&log, place) => Start::NotKept,
+            StartFrom::After(place) if !self.has_been(&log, &request.route, place) => {
+                Start::NotKept
+            }
             StartFrom::After(place) if ring.covers(slot, place.offset) => {
                 Start::Behind(place.offset)
             }
@@ -128,14 +138,24 @@ impl Hub {
             StartFrom::First if has_all => {
                 ring.before_last(slot, usize::MAX).map_or(Start::Live, Start::Behind)
             }
-            _ if self.archive.is_some() => Start::Search(from),
+            _ if has_more => Start::Search(from),
             _ => Start::NotKept,
         }
     }
 
+    /// Whether there is something that the ring does not reach.
+    fn has_more(&self) -> bool {
+        #[cfg(feature = "kafka")]
+        if self.remote.is_some() {
+            return true;
+        }
+        self.archive.is_some()
+    }
+
     /// Whether a place is one that this log has given.
-    fn has_been(&self, log: &Log, place: Position) -> bool {
-        place.epoch == self.epoch && place.offset < log.next
+    fn has_been(&self, log: &Log, route: &str, place: Position) -> bool {
+        let newest = log.newest_in(self.channels.partition(route));
+        place.epoch == self.epoch && place.offset <= newest
     }
 
     /// Turns a subscription live if it has caught up.
@@ -229,9 +249,9 @@ impl Hub {
         let mut scanned = after;
         let mut messages = Vec::new();
         for kept in log.ring.read_all(after, max) {
-            scanned = kept.offset;
+            scanned = kept.arrival;
             if self.words.covers(pattern, &kept.logged.route) {
-                messages.push((kept.offset, kept.logged.clone()));
+                messages.push((kept.arrival, kept.logged.clone()));
             }
         }
         Some(replay::Stride { messages, scanned })

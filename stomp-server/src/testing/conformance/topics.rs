@@ -55,9 +55,13 @@ pub(super) async fn a_subscription_misses_nothing_from_its_position_on(broker: A
     let mut all = Listening::to(99, "/topic/a").from(StartFrom::First).on(&*broker).await;
     let all = positions(&all.take(401).await);
     for listener in &mut listeners {
-        let place = listener.subscribed.position.expect("a topic's reader has a place");
-        let expected: Vec<_> = all.iter().copied().filter(|one| *one > place).collect();
-        assert_eq!(positions(&until(listener, last).await), expected);
+        let got = positions(&until(listener, last).await);
+        // A pattern over a log of many orders has no place; then at least there is no hole.
+        let expected: Vec<_> = match listener.subscribed.position {
+            Some(place) => all.iter().copied().filter(|one| *one > place).collect(),
+            None => all.iter().copied().filter(|one| *one >= got[0]).collect(),
+        };
+        assert_eq!(got, expected);
     }
 }
 
@@ -182,7 +186,8 @@ pub(super) async fn an_acknowledged_topic_waits_at_its_prefetch(broker: Arc<dyn 
         publish_numbers(&*broker, "/topic/a", 0..20).await;
         let mut got = Vec::new();
         for outcome in [Outcome::Ack, Outcome::Nack].into_iter().cycle() {
-            let deliveries = listener.rest().await;
+            let mut deliveries = listener.take(1).await;
+            deliveries.extend(listener.rest().await);
             assert!((1..=3).contains(&deliveries.len()), "{} are open", deliveries.len());
             got.extend(deliveries.iter().map(body));
             listener.settle(&*broker, &deliveries, outcome).await;

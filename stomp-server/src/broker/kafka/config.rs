@@ -1,0 +1,76 @@
+//! The knobs of the broker on Kafka.
+
+use std::time::Duration;
+
+use crate::broker::BrokerConfig;
+
+/// Where the log is, and how it is used.
+#[derive(Clone, Debug)]
+pub struct KafkaConfig {
+    /// Some nodes of the cluster, `host:port[,host:port]`.
+    pub bootstrap: String,
+    /// What the names of all our topics begin with; instances with the same prefix are one
+    /// broker. Default `stomp`.
+    pub prefix: String,
+    /// How many partitions a new log gets. Default 64: enough to spread over a dozen nodes;
+    /// every instance reads all of them, so more only cost. A log keeps the number that it has.
+    pub partitions: u32,
+    /// Use a log whose settings could lose what was receipted. Default false.
+    pub allow_weak_log: bool,
+    /// The largest body, which Kafka has to be ready for. Default 4 MiB.
+    pub max_body: usize,
+    /// How many bytes of publications may be on their way before sessions stop reading; twice
+    /// of it is refused. Default 64 MiB, a second of a fast network.
+    pub in_flight: usize,
+    /// How long the cluster may take to answer at the start. Default 30 s.
+    pub start_timeout: Duration,
+    /// What holds for every broker: ring, dedupe window, replays, the time to publish.
+    pub broker: BrokerConfig,
+}
+
+impl KafkaConfig {
+    /// The defaults, on this cluster.
+    pub fn new(bootstrap: impl Into<String>) -> Self {
+        Self {
+            bootstrap: bootstrap.into(),
+            prefix: "stomp".to_owned(),
+            partitions: 64,
+            allow_weak_log: false,
+            max_body: 4 << 20,
+            in_flight: 64 << 20,
+            start_timeout: Duration::from_secs(30),
+            broker: BrokerConfig::default(),
+        }
+    }
+
+    /// The largest record: a body, the largest head, and what Kafka adds.
+    pub(super) fn max_record(&self) -> usize {
+        const HEAD: usize = 128 << 10;
+        self.max_body + HEAD
+    }
+
+    /// Says what is wrong with the prefix.
+    pub(super) fn check(&self) -> Result<(), KafkaStartError> {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if self.prefix.is_empty() || self.prefix.len() > 150 || !self.prefix.chars().all(is_word) {
+            return Err(KafkaStartError::Refused(format!(
+                "the prefix {:?} cannot begin the name of a Kafka topic: use letters, digits, \
+                 dots, hyphens and underscores, at most 150",
+                self.prefix
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Why the broker did not start.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KafkaStartError {
+    /// What is there cannot serve; the sentence says what to do.
+    #[error("{0}")]
+    Refused(String),
+    /// The cluster does not answer, or not well enough. Trying again may help.
+    #[error("Kafka is not available: {0}")]
+    Unavailable(String),
+}

@@ -1,0 +1,247 @@
+//! The broker on Apache Kafka: many instances over one log.
+//!
+//! | topic | holds |
+//! |---|---|
+//! | `<prefix>.meta` | which log it is: the epoch (`epoch.rs`) |
+//! | `<prefix>.topic.<epoch>` | kept messages; the key is the destination and decides the partition |
+//! | `<prefix>.live` | volatile messages, on their way to whoever listens now |
+//!
+//! A publication goes to the producer (`producer.rs`) and waits for its receipt
+//! (`receipts.rs`). Every instance reads all partitions (`tail.rs`) into the same ring, index
+//! and fan-out that the brokers of one machine have. What lies behind the ring is read from
+//! the log when somebody asks for it (`reach.rs`).
+
+mod client;
+mod config;
+mod epoch;
+mod open;
+mod producer;
+mod reach;
+mod receipts;
+mod record;
+mod scan;
+mod tail;
+mod topics;
+mod window;
+mod worker;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+
+pub use self::config::{KafkaConfig, KafkaStartError};
+use self::{
+    client::LiveProducer, producer::LogProducer, reach::Reach, receipts::Receipts, tail::Progress,
+    window::Window, worker::Worker,
+};
+use super::{
+    Accepted, Broker, BrokerError, Capabilities, Class, Durability, LogInfo, LogReader, Outcome,
+    Place, Publish, Reply, SubscribeRequest, Subscribed, SubscriptionKey, Token,
+    hub::{Hub, check_start},
+    partition::Partitions,
+};
+use crate::{
+    problem::{Code, Problem},
+    session::Outbound,
+};
+
+/// Topics over a log that any number of instances share.
+///
+/// Accepted means that all replicas in sync have it. Queues and durable subscriptions are not
+/// served yet.
+#[derive(Debug)]
+pub struct KafkaBroker {
+    config: KafkaConfig,
+    durability: Durability,
+    hub: Arc<Hub>,
+    receipts: Arc<Receipts>,
+    window: Arc<Mutex<Window>>,
+    reach: Arc<Reach>,
+    progress: Arc<Progress>,
+    log_topic: Arc<str>,
+    live_topic: String,
+    live_partitions: Partitions,
+    producers: Producers,
+    tail: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Producers {
+    log: LogProducer,
+    live: LiveProducer,
+}
+
+/// The answer where nothing is kept.
+const HANDED_OVER: Accepted = Accepted { position: None, duplicate: false };
+
+impl KafkaBroker {
+    /// Opens the log, or makes it, and reads its tail. Its tasks run on the present runtime.
+    ///
+    /// # Errors
+    /// Where the cluster does not answer, or the log could lose what would be receipted; the
+    /// sentence says what to do.
+    pub async fn open(config: KafkaConfig) -> Result<Self, KafkaStartError> {
+        open::open(config).await
+    }
+
+    fn accept(&self, publish: Publish) -> Reply<Accepted> {
+        let partition = self.hub.partition(&publish.route);
+        if let Some(key) = &publish.dedupe
+            && let Some(first) = self.window.lock().first(&publish.route, key)
+        {
+            return self.receipts.duplicate(partition, first);
+        }
+        let size = publish.message.size();
+        if size > self.config.max_record() {
+            return Reply::now(Err(producer::too_large()));
+        }
+        let Some(headers) = record::headers(&publish) else { return Reply::now(Err(invalid())) };
+        self.receipts.send(partition, size, publish.dedupe.is_some(), |ticket| {
+            producer::send(&self.producers.log, &self.log_topic, &publish, headers, ticket)
+        })
+    }
+
+    fn hand_over(&self, publish: &Publish) -> Result<Accepted, BrokerError> {
+        self.hub.check_open()?;
+        let partition = self.live_partitions.of(&publish.route);
+        let headers = record::headers(publish).ok_or_else(invalid)?;
+        let producers = &self.producers;
+        producer::send_live(&producers.live, &self.live_topic, partition, publish, headers)?;
+        Ok(HANDED_OVER)
+    }
+
+    async fn extents(&self) -> Result<Vec<(u64, u64)>, BrokerError> {
+        let topic = self.log_topic.clone();
+        let partitions = self.hub.partitions();
+        let asked = self.reach.ask(move |reader| {
+            (0..partitions).map(|partition| client::extent(reader, &topic, partition)).collect()
+        });
+        asked.await.map_err(|error| {
+            tracing::warn!(%error, "the log does not tell how far it reaches");
+            unavailable()
+        })
+    }
+}
+
+#[async_trait]
+impl Broker for KafkaBroker {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            durability: self.durability,
+            queues: false,
+            priority: false,
+            durable_subscriptions: false,
+        }
+    }
+
+    fn publish(&self, publish: Publish) -> Reply<Accepted> {
+        if is_shared_queue(&publish.route) {
+            return Reply::now(Err(no_queues()));
+        }
+        if publish.class == Class::Volatile || self.hub.is_temporary(&publish.route) {
+            return Reply::now(self.hand_over(&publish));
+        }
+        self.accept(publish)
+    }
+
+    fn has_room(&self) -> bool {
+        self.receipts.has_room()
+    }
+
+    async fn room(&self) {
+        self.receipts.room().await;
+    }
+
+    fn subscribe(&self, request: SubscribeRequest, outbound: Outbound) -> Reply<Subscribed> {
+        if is_shared_queue(&request.route) {
+            return Reply::now(Err(no_queues()));
+        }
+        self.hub.subscribe(request, outbound)
+    }
+
+    fn unsubscribe(&self, key: SubscriptionKey, _place: Place) -> Reply<()> {
+        self.hub.unsubscribe(key)
+    }
+
+    fn settle(&self, key: SubscriptionKey, tokens: &[Token], outcome: Outcome) -> Reply<()> {
+        self.hub.settle(key, tokens, outcome)
+    }
+
+    async fn log(&self) -> Result<LogInfo, BrokerError> {
+        self.hub.check_open()?;
+        let heads = self.extents().await?.into_iter().map(|(_, high)| high + 1).collect();
+        Ok(LogInfo { epoch: self.hub.epoch, heads })
+    }
+
+    async fn read_log(&self, starts: &[u64]) -> Result<Box<dyn LogReader>, BrokerError> {
+        self.hub.check_open()?;
+        let extents = self.extents().await?;
+        if starts.len() != extents.len() {
+            return Err(BrokerError::refused(
+                Code::Invalid,
+                format!("This log has {} partitions, not {}.", extents.len(), starts.len()),
+            ));
+        }
+        for (start, (low, high)) in starts.iter().zip(extents) {
+            check_start(*start, low + 1, high + 1)?;
+        }
+        let worker = Worker::new(&self.config, self.hub.clone(), &self.log_topic, starts);
+        let worker = worker.map_err(|error| BrokerError::unknown(error.to_string()))?;
+        Ok(Box::new(worker))
+    }
+
+    async fn close(&self) {
+        // Every publication ends within its time-out; the rest is for those that must be read.
+        let patience = 2 * self.config.broker.publish_timeout + Duration::from_secs(5);
+        if tokio::time::timeout(patience, self.receipts.close()).await.is_err() {
+            tracing::error!("some publications were never answered");
+        }
+        self.progress.stop();
+        let tail = self.tail.lock().take();
+        if let Some(tail) = tail
+            && tail.await.is_err()
+        {
+            tracing::error!("the reader of the log ended before its time");
+        }
+        self.hub.close().await;
+        let readers = self.reach.readers.clone();
+        let closed = tokio::task::spawn_blocking(move || readers.close()).await;
+        if closed.is_err() {
+            tracing::error!("the readers of the log did not close");
+        }
+    }
+}
+
+/// A broker that is dropped without [`close`](Broker::close) lets its reader end alone.
+impl Drop for KafkaBroker {
+    fn drop(&mut self) {
+        self.receipts.refuse_more();
+        self.progress.stop();
+    }
+}
+
+impl std::fmt::Debug for Producers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Producers").finish_non_exhaustive()
+    }
+}
+
+fn is_shared_queue(route: &str) -> bool {
+    route.starts_with("/queue/")
+}
+
+fn no_queues() -> BrokerError {
+    BrokerError::refused(Code::Invalid, "Queues are not served by a broker on Kafka yet.")
+}
+
+fn invalid() -> BrokerError {
+    BrokerError::refused(Code::Invalid, "A header's name cannot have a NUL in it.")
+}
+
+/// The log takes nothing at the moment; nothing was handed over.
+fn unavailable() -> BrokerError {
+    Problem::new(Code::Unavailable, "The log cannot take messages at the moment.")
+        .with_retry_after(Duration::from_secs(5))
+        .into()
+}

@@ -1,0 +1,210 @@
+//! Starting: which log it is, whether it is safe, and reading its tail before anybody comes.
+
+use std::{sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::Consumer,
+    error::{KafkaError, KafkaResult},
+};
+use tokio::time::timeout;
+
+use super::{
+    KafkaBroker, KafkaConfig, KafkaStartError, Producers,
+    client::{self, PATIENCE, Reader, patiently},
+    epoch::{self, Meta},
+    producer::Told,
+    reach::Reach,
+    receipts::Receipts,
+    scan::Readers,
+    tail::{Progress, Tail, damaged_records},
+    topics::{self, Found, Topics},
+    window::Window,
+};
+use crate::broker::{
+    Durability, Epoch,
+    dedupe::Dedupe,
+    hub::{Hub, now_ms},
+    partition::Partitions,
+};
+
+/// How many partitions the volatile messages have: enough to spread them over some nodes.
+const LIVE_PARTITIONS: u32 = 8;
+
+/// How much longer than the window the tail reaches back, for clocks that differ.
+const SLACK: Duration = Duration::from_secs(60);
+
+/// How long the tail may take to be read, beyond which the start fails.
+const WARM_UP: Duration = Duration::from_secs(300);
+
+/// A log that can serve.
+struct Log {
+    epoch: Epoch,
+    topic: String,
+    live_topic: String,
+    live_partitions: u32,
+    durability: Durability,
+    /// From where the tail is read, and up to where it reaches now, for each partition.
+    starts: Vec<u64>,
+    heads: Vec<u64>,
+    live_heads: Vec<u64>,
+    origin_ms: u64,
+}
+
+pub(super) async fn open(config: KafkaConfig) -> Result<KafkaBroker, KafkaStartError> {
+    config.check()?;
+    let (log, reader) = {
+        let config = config.clone();
+        let handle = tokio::runtime::Handle::current();
+        let found = tokio::task::spawn_blocking(move || {
+            let reader = client::reader(&config).map_err(unavailable)?;
+            let log = handle.block_on(find_log(&config, &reader))?;
+            Ok((log, reader))
+        });
+        found.await.map_err(|error| KafkaStartError::Unavailable(error.to_string()))??
+    };
+    start(config, log, reader).await
+}
+
+/// Finds the log, or makes it. Blocks where Kafka is asked.
+async fn find_log(config: &KafkaConfig, reader: &Reader) -> Result<Log, KafkaStartError> {
+    let topics = Topics::of(config, reader)?;
+    let meta_topic = format!("{}.meta", config.prefix);
+    let live_topic = format!("{}.live", config.prefix);
+    topics.make_meta(&meta_topic).await?;
+    topics::layout(reader, &meta_topic)?;
+    let Meta { epoch, is_made } = epoch::find(config, reader, &meta_topic)?;
+    let topic = format!("{}.topic.{epoch}", config.prefix);
+    if !is_made {
+        topics.make_log(&topic).await?;
+        topics::layout(reader, &topic)?;
+        epoch::mark_made(config, &meta_topic, epoch)?;
+    } else if !topics::exists(reader, &topic)? {
+        return Err(KafkaStartError::Refused(format!(
+            "the topic {topic} is gone, and with it everything that was receipted: restore it, \
+             or begin a new log by deleting {meta_topic} or choosing another --kafka-prefix"
+        )));
+    }
+    let Found { partitions, min_in_sync } = topics.check_log(&topic, reader).await?;
+    topics.make_live(&live_topic, LIVE_PARTITIONS).await?;
+    let (live_partitions, _) = topics::layout(reader, &live_topic)?;
+    let extents = extents(reader, &topic, partitions).map_err(unavailable)?;
+    let live_extents = extents_of_live(reader, &live_topic, live_partitions)?;
+    let reach_back = config.broker.dedupe_window + SLACK;
+    let origin_ms = now_ms().saturating_sub(reach_back.as_millis() as u64);
+    let most = config.broker.dedupe_ids as u64;
+    let starts = starts(reader, &topic, &extents, origin_ms, most).map_err(unavailable)?;
+    Ok(Log {
+        epoch,
+        topic,
+        live_topic,
+        live_partitions,
+        durability: if min_in_sync >= 2 { Durability::Replicated } else { Durability::Disk },
+        starts,
+        heads: extents.into_iter().map(|(_, high)| high).collect(),
+        live_heads: live_extents,
+        origin_ms,
+    })
+}
+
+/// Reads the tail, and is ready when it has come to where the log was at the start.
+async fn start(
+    config: KafkaConfig,
+    log: Log,
+    reader: Reader,
+) -> Result<KafkaBroker, KafkaStartError> {
+    let partitions = log.starts.len();
+    let receipts = Arc::new(Receipts::new(log.epoch, partitions, config.in_flight));
+    let dedupe = Dedupe::new(config.broker.dedupe_window, config.broker.dedupe_ids);
+    let window = Arc::new(Mutex::new(Window::new(dedupe, log.origin_ms)));
+    let progress = Arc::new(Progress::default());
+    let readers = Arc::new(Readers::new(config.clone()));
+    let log_topic: Arc<str> = log.topic.as_str().into();
+    let reach = Arc::new(Reach::new(
+        log_topic.clone(),
+        receipts.clone(),
+        window.clone(),
+        progress.clone(),
+        readers,
+    ));
+    let hub = Hub::reading(config.broker.clone(), log.epoch, log.starts.clone(), reach.clone());
+    let hub = Arc::new(hub);
+    let producers = Producers {
+        log: client::log_producer(&config, Told(receipts.clone())).map_err(unavailable)?,
+        live: client::live_producer(&config).map_err(unavailable)?,
+    };
+    let tail = Tail {
+        hub: hub.clone(),
+        receipts: receipts.clone(),
+        window: window.clone(),
+        progress: progress.clone(),
+        log_topic: log.topic,
+        live_topic: log.live_topic.clone(),
+        next: log.starts,
+        damaged: damaged_records(),
+    };
+    tail.assign(&reader, &log.live_heads).map_err(unavailable)?;
+    let tail = tokio::task::spawn_blocking(move || tail.run(&reader));
+    let broker = KafkaBroker {
+        config,
+        durability: log.durability,
+        hub,
+        receipts,
+        window,
+        reach,
+        progress,
+        log_topic,
+        live_topic: log.live_topic,
+        live_partitions: Partitions::new(log.live_partitions),
+        producers,
+        tail: Mutex::new(Some(tail)),
+    };
+    let warm = async {
+        for (partition, head) in log.heads.iter().enumerate() {
+            broker.reach.read_up_to(&broker.hub, partition, *head).await;
+        }
+    };
+    if timeout(WARM_UP, warm).await.is_err() {
+        return Err(KafkaStartError::Unavailable("the log could not be read in time".to_owned()));
+    }
+    Ok(broker)
+}
+
+fn extents(reader: &Reader, topic: &str, count: u32) -> KafkaResult<Vec<(u64, u64)>> {
+    (0..count as usize).map(|partition| client::extent(reader, topic, partition)).collect()
+}
+
+fn extents_of_live(reader: &Reader, topic: &str, count: u32) -> Result<Vec<u64>, KafkaStartError> {
+    let extents = extents(reader, topic, count).map_err(unavailable)?;
+    Ok(extents.into_iter().map(|(_, high)| high).collect())
+}
+
+/// Where the tail begins: at what was logged at `origin_ms`, but with no more than `most`
+/// records of a partition.
+fn starts(
+    reader: &Reader,
+    topic: &str,
+    extents: &[(u64, u64)],
+    origin_ms: u64,
+    most: u64,
+) -> KafkaResult<Vec<u64>> {
+    let mut times = TopicPartitionList::new();
+    for partition in 0..extents.len() {
+        times.add_partition_offset(topic, partition as i32, Offset::Offset(origin_ms as i64))?;
+    }
+    let found = patiently(|| reader.offsets_for_times(times.clone(), PATIENCE))?;
+    let start_of = |partition: usize, (low, high): (u64, u64)| {
+        let found = found.find_partition(topic, partition as i32).map(|place| place.offset());
+        let start = match found {
+            Some(Offset::Offset(offset)) => offset.max(0) as u64,
+            _ => high, // nothing as new as that
+        };
+        start.max(high.saturating_sub(most)).clamp(low, high)
+    };
+    Ok(extents.iter().enumerate().map(|(at, extent)| start_of(at, *extent)).collect())
+}
+
+fn unavailable(error: KafkaError) -> KafkaStartError {
+    KafkaStartError::Unavailable(error.to_string())
+}

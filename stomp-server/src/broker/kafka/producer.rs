@@ -1,0 +1,118 @@
+//! Handing messages to Kafka, and hearing what became of them.
+
+use std::sync::Arc;
+
+use rdkafka::{
+    ClientContext, Message,
+    config::RDKafkaLogLevel,
+    error::{KafkaError, RDKafkaErrorCode},
+    message::OwnedHeaders,
+    producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer},
+};
+
+use super::{
+    client,
+    receipts::{Receipts, Ticket},
+    unavailable,
+};
+use crate::{
+    broker::{BrokerError, Publish},
+    problem::Code,
+};
+
+pub(super) type LogProducer = ThreadedProducer<Told>;
+
+/// Tells the receipts what the producer hears.
+#[derive(Debug)]
+pub(super) struct Told(pub(super) Arc<Receipts>);
+
+impl ClientContext for Told {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        client::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "Kafka");
+    }
+}
+
+impl ProducerContext for Told {
+    type DeliveryOpaque = Box<Ticket>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, ticket: Box<Ticket>) {
+        let outcome = match result {
+            Ok(record) => Ok(ours(record.offset())),
+            Err((error, _)) => Err(outcome(error)),
+        };
+        self.0.delivered(*ticket, outcome);
+    }
+}
+
+/// Kafka counts from 0, the broker from 1: its place 0 is before everything.
+pub(super) fn ours(offset: i64) -> u64 {
+    offset.max(0) as u64 + 1
+}
+
+/// Hands a message to the producer of the log; it never blocks.
+pub(super) fn send(
+    producer: &LogProducer,
+    topic: &str,
+    publish: &Publish,
+    headers: OwnedHeaders,
+    ticket: Ticket,
+) -> Result<(), BrokerError> {
+    let record = BaseRecord::with_opaque_to(topic, Box::new(ticket))
+        .partition(ticket.partition as i32)
+        .key(publish.route.as_str())
+        .payload(&publish.message.body()[..])
+        .headers(headers);
+    producer.send(record).map_err(|(error, _)| not_taken(&error))
+}
+
+/// Hands a volatile message over; whether it arrives is nobody's promise.
+pub(super) fn send_live(
+    producer: &client::LiveProducer,
+    topic: &str,
+    partition: usize,
+    publish: &Publish,
+    headers: OwnedHeaders,
+) -> Result<(), BrokerError> {
+    let record = BaseRecord::to(topic)
+        .partition(partition as i32)
+        .key(publish.route.as_str())
+        .payload(&publish.message.body()[..])
+        .headers(headers);
+    producer.send(record).map_err(|(error, _)| not_taken(&error))
+}
+
+/// What the producer did not even take is certainly not in the log.
+fn not_taken(error: &KafkaError) -> BrokerError {
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::MessageSizeTooLarge) => too_large(),
+        _ => {
+            tracing::warn!(%error, "the producer takes nothing");
+            unavailable()
+        }
+    }
+}
+
+/// Whether a message that failed is certainly not in the log.
+fn outcome(error: &KafkaError) -> BrokerError {
+    match error.rdkafka_error_code() {
+        Some(RDKafkaErrorCode::MessageSizeTooLarge) => too_large(),
+        Some(
+            RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::ClusterAuthorizationFailed
+            | RDKafkaErrorCode::InvalidRecord
+            | RDKafkaErrorCode::PurgeQueue,
+        ) => {
+            tracing::error!(%error, "the log refuses messages");
+            unavailable()
+        }
+        _ => BrokerError::unknown(error.to_string()),
+    }
+}
+
+pub(super) fn too_large() -> BrokerError {
+    BrokerError::refused(Code::TooLarge, "The message is larger than the log takes.")
+}

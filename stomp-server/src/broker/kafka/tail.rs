@@ -1,0 +1,191 @@
+//! The tail of the log as this instance reads it: all partitions, from explicit offsets on, in
+//! one thread. Every record enters the ring and the dedupe window; its key decides who gets it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use metrics::{Counter, counter};
+use parking_lot::Mutex;
+use rdkafka::{
+    Message, Offset, TopicPartitionList, consumer::Consumer, error::KafkaResult,
+    message::BorrowedMessage,
+};
+use tokio::sync::Notify;
+
+use super::{
+    client::Reader,
+    producer::ours,
+    receipts::Receipts,
+    record::{self, Content},
+    scan,
+    window::Window,
+};
+use crate::broker::{
+    Class, Logged, MessageId, Publish, hub::Hub, journal::Entry, queues::is_queue,
+};
+
+/// How long to wait for a record before looking whether to stop.
+const POLL: Duration = Duration::from_millis(100);
+
+/// How often old questions are given up.
+const UPKEEP: Duration = Duration::from_secs(1);
+
+/// What the reading thread needs.
+pub(super) struct Tail {
+    pub(super) hub: Arc<Hub>,
+    pub(super) receipts: Arc<Receipts>,
+    pub(super) window: Arc<Mutex<Window>>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) log_topic: String,
+    pub(super) live_topic: String,
+    /// For each partition the offset to be read next, as Kafka counts.
+    pub(super) next: Vec<u64>,
+    pub(super) damaged: Counter,
+}
+
+/// How the reading goes on, and whether it should.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// Told after every record.
+    pub(super) moved: Notify,
+    stop: AtomicBool,
+}
+
+impl Progress {
+    pub(super) fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+    }
+}
+
+/// What is counted when a record makes no sense.
+pub(super) fn damaged_records() -> Counter {
+    counter!("stomp_kafka_damaged_records_total")
+}
+
+impl Tail {
+    /// Assigns all partitions, each at its offset, in one call.
+    pub(super) fn assign(&self, reader: &Reader, live_starts: &[u64]) -> KafkaResult<()> {
+        let mut places = TopicPartitionList::new();
+        for (topic, starts) in [(&self.log_topic, &self.next[..]), (&self.live_topic, live_starts)]
+        {
+            for (partition, start) in starts.iter().enumerate() {
+                let start = Offset::Offset(*start as i64);
+                places.add_partition_offset(topic, partition as i32, start)?;
+            }
+        }
+        reader.assign(&places)
+    }
+
+    /// Reads until it is told to stop. Blocks its thread.
+    pub(super) fn run(mut self, reader: &Reader) {
+        let timeout = 2 * self.hub.config.publish_timeout;
+        let mut looked = Instant::now();
+        while !self.progress.stop.load(Ordering::Acquire) {
+            match reader.poll(POLL) {
+                None => {}
+                Some(Ok(record)) => self.take(&record),
+                Some(Err(error)) if scan::is_gone(&error) => {
+                    tracing::error!(%error, "the log went away before it was read");
+                    self.skip_to_what_is_left(reader);
+                }
+                Some(Err(error)) => tracing::warn!(%error, "the log cannot be read; trying again"),
+            }
+            if looked.elapsed() >= UPKEEP {
+                looked = Instant::now();
+                self.receipts.expire(timeout);
+            }
+        }
+    }
+
+    fn take(&mut self, record: &BorrowedMessage<'_>) {
+        if record.topic() == self.live_topic {
+            match record::read(record) {
+                Some(content) => self.broadcast(content),
+                None => self.damaged.increment(1),
+            }
+            return;
+        }
+        let partition = record.partition().max(0) as usize;
+        let offset = record.offset().max(0) as u64;
+        if partition >= self.next.len() || offset < self.next[partition] {
+            return; // read again after a leader was lost
+        }
+        self.next[partition] = offset + 1;
+        let first = self.deliver(partition, record);
+        self.receipts.read(partition, ours(record.offset()), first);
+        self.progress.moved.notify_waiters();
+    }
+
+    /// Brings a record to whoever listens. Says where the first one stands, if it is not it.
+    fn deliver(&mut self, partition: usize, record: &BorrowedMessage<'_>) -> Option<u64> {
+        let offset = ours(record.offset());
+        let content =
+            record::read(record).filter(|content| self.hub.partition(&content.route) == partition);
+        let Some(content) = content else {
+            tracing::warn!(partition, offset, "a record that makes no sense is passed over");
+            self.damaged.increment(1);
+            self.hub.skip(partition, offset);
+            return None;
+        };
+        let at_ms = record.timestamp().to_millis().unwrap_or(0).max(0) as u64;
+        if let Some(key) = &content.dedupe {
+            let first = self.window.lock().admit(&content.route, key, offset, at_ms);
+            if first.is_some() {
+                self.hub.skip(partition, offset);
+                return first;
+            }
+        }
+        self.hub.fan_out(&entry(&self.hub, content, offset, at_ms));
+        None
+    }
+
+    fn broadcast(&self, content: Content) {
+        let Content { route, id, message, .. } = content;
+        let mut publish = Publish::volatile(message).routed(route);
+        publish.message_id = id;
+        if !is_queue(&publish.route) {
+            return self.hub.broadcast(publish);
+        }
+        // A connection's own queue is where its connection is.
+        publish.class = Class::Kept;
+        if let Ok(Some(room)) = self.hub.room(&publish) {
+            self.hub.enqueue_private(publish, room);
+        }
+    }
+
+    /// The log was trimmed past this reader: goes on with what is left.
+    fn skip_to_what_is_left(&mut self, reader: &Reader) {
+        for partition in 0..self.next.len() {
+            let extent = super::client::extent(reader, &self.log_topic, partition);
+            let Ok((low, high)) = extent else { continue };
+            let next = self.next[partition];
+            if next >= low && next <= high {
+                continue;
+            }
+            let mut place = TopicPartitionList::new();
+            let from = Offset::Offset(low as i64);
+            let added = place.add_partition_offset(&self.log_topic, partition as i32, from);
+            let moved = added
+                .and_then(|()| reader.incremental_unassign(&place))
+                .and_then(|()| reader.incremental_assign(&place));
+            match moved {
+                Ok(()) => self.next[partition] = low,
+                Err(error) => tracing::error!(%error, partition, "a partition cannot be read"),
+            }
+        }
+    }
+}
+
+/// A record as the brokers' middle knows it.
+pub(super) fn entry(hub: &Hub, content: Content, offset: u64, at_ms: u64) -> Entry {
+    let position = hub.position(offset);
+    let Content { route, id, dedupe, message } = content;
+    let id = id.map_or(MessageId::Position(position), MessageId::Given);
+    let logged = Logged { route, id, position: Some(position), message, dedupe };
+    Entry { offset, at_ms, logged: Arc::new(logged) }
+}

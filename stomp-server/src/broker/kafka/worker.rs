@@ -1,0 +1,121 @@
+//! Workers: readers of the whole log, whose places their users keep.
+
+use std::collections::VecDeque;
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{Consumer, StreamConsumer},
+    error::KafkaResult,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    client::{self, Quiet},
+    config::KafkaConfig,
+    producer::ours,
+    record, scan, tail,
+};
+use crate::{
+    broker::{Batch, BrokerError, LogReader, Record, hub::Hub},
+    problem::Code,
+};
+use std::sync::Arc;
+
+/// A reader with a consumer of its own. The log is kept by its retention, whatever readers
+/// have taken over.
+pub(super) struct Worker {
+    hub: Arc<Hub>,
+    consumer: StreamConsumer<Quiet>,
+    closing: CancellationToken,
+    /// What was read beyond the last batch.
+    ahead: VecDeque<Read>,
+}
+
+/// A record, or a place where one was that makes no sense.
+struct Read {
+    partition: u32,
+    offset: u64,
+    record: Option<Record>,
+}
+
+impl Worker {
+    /// A reader from these offsets on, one for each partition.
+    pub(super) fn new(
+        config: &KafkaConfig,
+        hub: Arc<Hub>,
+        topic: &str,
+        starts: &[u64],
+    ) -> KafkaResult<Self> {
+        let consumer = client::worker(config)?;
+        let mut places = TopicPartitionList::new();
+        for (partition, start) in starts.iter().enumerate() {
+            // Offset N of ours is the log's N - 1; 0 asks for everything as well as 1 does.
+            let from = Offset::Offset(start.saturating_sub(1) as i64);
+            places.add_partition_offset(topic, partition as i32, from)?;
+        }
+        consumer.assign(&places)?;
+        let closing = hub.closing.clone();
+        Ok(Self { hub, consumer, closing, ahead: VecDeque::new() })
+    }
+
+    async fn read(&self) -> Result<Read, BrokerError> {
+        loop {
+            let received = tokio::select! {
+                received = self.consumer.recv() => received,
+                () = self.closing.cancelled() => {
+                    let gone = "This server is going away.";
+                    return Err(BrokerError::refused(Code::Shutdown, gone));
+                }
+            };
+            match received {
+                Ok(message) => return Ok(self.understand(&message)),
+                Err(error) if scan::is_gone(&error) => {
+                    return Err(BrokerError::unknown("the log no longer has what is to be read"));
+                }
+                Err(error) => tracing::warn!(%error, "a worker waits for the log"),
+            }
+        }
+    }
+
+    fn understand(&self, message: &rdkafka::message::BorrowedMessage<'_>) -> Read {
+        let (partition, offset) = (message.partition().max(0) as u32, ours(message.offset()));
+        let at_ms = message.timestamp().to_millis().unwrap_or(0).max(0) as u64;
+        let record = record::read(message).map(|content| {
+            let logged = tail::entry(&self.hub, content, offset, at_ms).logged;
+            Record { offset, logged, at_ms }
+        });
+        Read { partition, offset, record }
+    }
+}
+
+#[async_trait]
+impl LogReader for Worker {
+    async fn next(&mut self, max: usize) -> Result<Batch, BrokerError> {
+        if self.ahead.is_empty() {
+            let read = self.read().await?;
+            self.ahead.push_back(read);
+        }
+        // From here on nothing waits, so that a dropped call has taken nothing.
+        while self.ahead.len() < max.max(1) {
+            let Some(Ok(read)) = self.read().now_or_never() else { break };
+            self.ahead.push_back(read);
+        }
+        let partition = self.ahead.front().map_or(0, |read| read.partition);
+        let mut batch = Batch { partition, records: Vec::new(), next: 0 };
+        let mut others = VecDeque::new();
+        while let Some(read) = self.ahead.pop_front() {
+            if read.partition != partition || batch.records.len() >= max.max(1) {
+                others.push_back(read);
+                continue;
+            }
+            batch.next = read.offset + 1;
+            batch.records.extend(read.record);
+        }
+        self.ahead = others;
+        Ok(batch)
+    }
+
+    fn taken_over(&mut self, _partition: u32, _next: u64) {}
+}
