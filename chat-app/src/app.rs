@@ -21,7 +21,9 @@ use crate::{
     domain::{User, UserId},
     http::{self, Health},
     ports::Accounts,
-    service::{Chat, Log, Markers, Memberships, Passwords, Relay, Throttle, Tokens, own_secret},
+    service::{
+        Chat, Log, Markers, Memberships, Passwords, Relay, Throttle, Tokens, Uses, own_secret,
+    },
     stomp::{Exits, FanOut, Online, RoomRules, Rooms, TokenLogin},
     store::{StoreWriter, sql::Sql},
 };
@@ -88,6 +90,7 @@ impl App {
             log: log.clone(),
             relay,
             markers,
+            uses: Uses::new(),
             progress: progress.clone(),
             epoch: broker.log().await?.epoch,
         });

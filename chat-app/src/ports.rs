@@ -10,8 +10,8 @@ use stomp_server::{
 };
 
 use crate::domain::{
-    Change, Kind, Marker, Member, Message, MessageId, Page, Role, Room, RoomId, RoomName, Standing,
-    Timestamp, User, UserId,
+    Change, Content, Kind, Marker, Member, Message, MessageId, Page, Role, Room, RoomId, RoomName,
+    Standing, Timestamp, User, UserId,
 };
 
 /// Why a store did not answer.
@@ -229,6 +229,18 @@ pub(crate) struct MessageRow {
     pub(crate) partition: u32,
 }
 
+/// A message that changed after it was sent, in log order.
+#[derive(Clone, Debug)]
+pub(crate) struct ChangedMessage {
+    pub(crate) room: RoomId,
+    pub(crate) id: MessageId,
+    /// Where the change stands.
+    pub(crate) position: Position,
+    pub(crate) at: Timestamp,
+    /// What it says now; nothing once it is deleted.
+    pub(crate) content: Option<Content>,
+}
+
 /// A record that cannot be applied.
 #[derive(Clone, Debug)]
 pub(crate) struct DeadRecord {
@@ -247,6 +259,7 @@ pub(crate) struct LogBatch {
     /// Where each partition stands behind it.
     pub(crate) to: Vec<LogCursor>,
     pub(crate) messages: Vec<MessageRow>,
+    pub(crate) changed: Vec<ChangedMessage>,
     pub(crate) markers: Vec<(RoomId, Marker)>,
     pub(crate) dead: Vec<DeadRecord>,
 }

@@ -213,3 +213,60 @@ async fn a_session_needs_a_token_and_ends_with_it() {
     let ended = a.frame_within(std::time::Duration::from_secs(25)).await;
     assert_eq!(header(&ended, "code"), "unauthorized");
 }
+
+#[tokio::test]
+async fn what_was_said_can_be_said_otherwise_and_taken_back() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let (ann, bob, room) = ann_and_bob(&server).await;
+    let (mut a, mut b) = (ann.stomp().await, bob.stomp().await);
+    b.subscribe("room", &format!("/topic/rooms.{room}"), &[]).await;
+    let id = header(&a.say(&room, "m-1", "helo").await.unwrap(), "message-id");
+    b.message_on("room").await;
+
+    let edit = format!("/app/rooms.{room}.edit");
+    let body = json!({"id": id, "text": "hello"}).to_string();
+    let headers = [("destination", edit.as_str()), ("client-message-id", "e-1")];
+    let receipt = a.receipted("SEND", &headers, &body).await.unwrap();
+    assert_eq!(header(&receipt, "message-id"), id);
+    let edited = b.message_on("room").await;
+    assert_eq!(header(&edited, "position"), header(&receipt, "position"));
+    let edited = event(&edited);
+    assert_eq!(edited["type"], "edited");
+    assert_eq!(
+        (edited["message"]["id"].as_str(), edited["message"]["text"].as_str()),
+        (Some(id.as_str()), Some("hello"))
+    );
+
+    let headers = [("destination", edit.as_str()), ("client-message-id", "e-2")];
+    assert_eq!(b.receipted("SEND", &headers, &body).await.unwrap_err()["code"], "forbidden");
+    assert_eq!(a.receipted("SEND", &headers[..1], &body).await.unwrap_err()["code"], "invalid");
+    let reused = [("destination", edit.as_str()), ("client-message-id", "m-1")];
+    assert_eq!(a.receipted("SEND", &reused, &body).await.unwrap_err()["code"], "conflict");
+    assert_eq!(a.say(&room, "e-1", "x").await.unwrap_err()["code"], "conflict");
+
+    let path = format!("rooms/{room}/messages/{id}");
+    let (status, gone) = ann.call(reqwest::Method::DELETE, &path, None).await;
+    assert_eq!(status, 200, "{gone}");
+    let deleted = event(&b.message_on("room").await);
+    assert_eq!(
+        (deleted["type"].as_str(), deleted["id"].as_str()),
+        (Some("deleted"), Some(id.as_str()))
+    );
+    let at = gone["position"].as_str().unwrap();
+    let page = bob.get(&format!("rooms/{room}/messages?at_least={at}")).await;
+    let tombstone = &page["messages"][0];
+    assert_eq!(
+        (tombstone["deleted"].as_bool(), tombstone["ordinal"].as_i64()),
+        (Some(true), Some(1))
+    );
+    assert!(tombstone.get("text").is_none());
+    assert!(bob.get("rooms").await["rooms"][0]["last_message"].get("text").is_none());
+    let (status, _) = ann.call(reqwest::Method::PATCH, &path, Some(json!({"text": "back"}))).await;
+    assert_eq!(status, 409);
+
+    let typing = format!("/app/rooms.{room}.typing");
+    a.receipted("SEND", &[("destination", &typing)], r#"{"active":true}"#).await.unwrap();
+    let typing = event(&b.message_on("room").await);
+    assert_eq!((typing["type"].as_str(), typing["user"].as_str()), (Some("typing"), Some("ann")));
+}

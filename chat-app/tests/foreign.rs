@@ -30,6 +30,8 @@ async fn over_rest() {
         (Method::GET, "/messages".into(), None),
         (Method::GET, "/messages?around_id=x".into(), None),
         (Method::GET, format!("/messages/{message}"), None),
+        (Method::PATCH, format!("/messages/{message}"), Some(json!({"text": "x"}))),
+        (Method::DELETE, format!("/messages/{message}"), None),
         (Method::POST, "/messages".into(), Some(json!({"text": "x"}))),
         (Method::POST, "/messages".into(), Some(json!({"text": ""}))),
         (Method::PUT, "/read".into(), Some(json!({"ordinal": 1}))),

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     domain::{Message, MessageId, Page, no_such_message},
     ports::Range,
-    service::{Chat, PageQuery},
+    service::{Chat, PageQuery, Sent},
 };
 
 #[derive(Deserialize)]
@@ -70,7 +70,7 @@ fn ordinal(text: &str) -> Answer<i64> {
 }
 
 #[derive(Deserialize)]
-struct ClientMessageId {
+pub(super) struct ClientMessageId {
     client_message_id: Option<String>,
 }
 
@@ -80,12 +80,39 @@ pub(super) async fn send(
     InRoom(room): InRoom,
     Json(body): Json,
 ) -> Answer<impl IntoResponse> {
-    // The rest of the body is read where STOMP's bodies are read too.
-    let client_id = serde_json::from_slice::<ClientMessageId>(&body)
-        .map_err(|_| Failure::invalid("The body is not a message in JSON."))?
-        .client_message_id;
+    let client_id = client_id(&body)?;
     let sent = chat.send(&caller.user.id, &room, client_id.as_deref(), &body).await?;
     Ok((made(!sent.duplicate), JsonAnswer(sent)))
+}
+
+pub(super) async fn edit(
+    State(chat): State<Arc<Chat>>,
+    caller: Caller,
+    OfMessage(room, message): OfMessage,
+    Json(body): Json,
+) -> Answer<JsonAnswer<Sent>> {
+    let client_id = client_id(&body)?;
+    let user = &caller.user.id;
+    let sent = chat.edit_message(user, &room, &message, client_id.as_deref(), &body).await?;
+    Ok(JsonAnswer(sent))
+}
+
+pub(super) async fn delete(
+    State(chat): State<Arc<Chat>>,
+    caller: Caller,
+    OfMessage(room, message): OfMessage,
+    Params(ClientMessageId { client_message_id }): Params<ClientMessageId>,
+) -> Answer<JsonAnswer<Sent>> {
+    let user = &caller.user.id;
+    let sent = chat.delete_message(user, &room, &message, client_message_id.as_deref()).await?;
+    Ok(JsonAnswer(sent))
+}
+
+/// The rest of the body is read where STOMP's bodies are read too.
+fn client_id(body: &[u8]) -> Answer<Option<String>> {
+    serde_json::from_slice::<ClientMessageId>(body)
+        .map(|body| body.client_message_id)
+        .map_err(|_| Failure::invalid("The body is not a message in JSON."))
 }
 
 pub(super) async fn show(

@@ -53,6 +53,9 @@ fn api() -> Router<Arc<Chat>> {
         .route("/rooms/{room}/join", post(rooms::join))
         .route("/rooms/{room}/leave", post(rooms::leave))
         .route("/rooms/{room}/messages", get(messages::page).post(messages::send))
-        .route("/rooms/{room}/messages/{message}", get(messages::show))
+        .route(
+            "/rooms/{room}/messages/{message}",
+            get(messages::show).patch(messages::edit).delete(messages::delete),
+        )
         .route("/rooms/{room}/read", put(messages::read))
 }

@@ -8,7 +8,7 @@ use stomp_server::{
     problem::{Code, Problem},
 };
 
-use super::{Chat, log::json_message};
+use super::{Chat, changes::Use, log::json_message};
 use crate::domain::{
     ClientMessageId, Content, Event, Message, MessageId, RoomId, Timestamp, UserId,
     no_such_message, room_topic,
@@ -47,6 +47,7 @@ impl Chat {
             return Err(crate::domain::no_such_room());
         }
         let client_id = client_message_id(client_id)?;
+        self.uses.check(room, sender, &client_id, Use::Send).await?;
         let mut content = Content::parse(body)?;
         content.keep_mentions(|user| membership.members.contains_key(user));
         if let Some(id) = &content.reply_to {
@@ -63,7 +64,12 @@ impl Chat {
         client_id: Option<&str>,
         body: &[u8],
     ) -> Result<Sent, Problem> {
-        let Outgoing { publish, message_id } = self.compose(sender, room, client_id, body).await?;
+        let outgoing = self.compose(sender, room, client_id, body).await?;
+        self.publish(outgoing).await
+    }
+
+    pub(super) async fn publish(&self, outgoing: Outgoing) -> Result<Sent, Problem> {
+        let Outgoing { publish, message_id } = outgoing;
         let accepted = self.log.append(publish).await?;
         let position = accepted.position.map(|position| position.to_string()).unwrap_or_default();
         Ok(Sent { message_id, position, duplicate: accepted.duplicate })
@@ -92,7 +98,7 @@ impl Chat {
     }
 }
 
-fn client_message_id(given: Option<&str>) -> Result<ClientMessageId, Problem> {
+pub(super) fn client_message_id(given: Option<&str>) -> Result<ClientMessageId, Problem> {
     let Some(text) = given else { return Ok(ClientMessageId::fresh()) };
     ClientMessageId::parse(text).ok_or_else(|| {
         Problem::new(Code::Invalid, "A client-message-id has 1 to 64 of A-Z, a-z, 0-9, - and _.")

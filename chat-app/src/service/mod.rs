@@ -1,6 +1,7 @@
 //! The use cases of the chat, one function each, over the ports and the log.
 
 mod accounts;
+mod changes;
 mod history;
 mod log;
 mod markers;
@@ -11,16 +12,19 @@ mod relay;
 mod rooms;
 mod throttle;
 mod tokens;
+mod typing;
 
 use std::sync::Arc;
 
 use stomp_server::broker::Epoch;
 
 pub(crate) use self::{
+    changes::Uses,
     history::PageQuery,
     log::{Log, json_message},
     markers::Markers,
     membership::Memberships,
+    messages::{Outgoing, Sent},
     passwords::Passwords,
     relay::Relay,
     rooms::RoomRequest,
@@ -44,6 +48,7 @@ pub(crate) struct Chat {
     pub(crate) log: Log,
     pub(crate) relay: Relay,
     pub(crate) markers: Markers,
+    pub(crate) uses: Uses,
     pub(crate) progress: Progress,
     /// Of the log at hand; positions of others mean nothing here.
     pub(crate) epoch: Epoch,

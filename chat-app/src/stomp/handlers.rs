@@ -15,7 +15,7 @@ use stomp_server::{
 use super::Online;
 use crate::{
     domain::{Page, ROOMS_APP, Room, RoomId, UserId, no_such_room, parse_app},
-    service::{Chat, PageQuery, json_message},
+    service::{Chat, Outgoing, PageQuery, json_message},
 };
 
 /// Rooms in one reply; REST has the rest.
@@ -36,14 +36,20 @@ impl Handler for Rooms {
         let destination = request.frame.destination();
         let (room, verb) = parse_app(&destination).ok_or_else(no_such_room)?;
         let body = request.frame.body();
+        let client_id = request.frame.frame().header(CLIENT_MESSAGE_ID);
         match verb {
             Some("send") => {
-                let client_id = request.frame.frame().header(CLIENT_MESSAGE_ID);
-                let outgoing = self.chat.compose(&user, &room, client_id.as_deref(), body).await?;
-                Ok(Answer::Publish {
-                    publish: Box::new(outgoing.publish),
-                    receipt: vec![(Cow::Borrowed("message-id"), outgoing.message_id.to_string())],
-                })
+                publish(self.chat.compose(&user, &room, client_id.as_deref(), body).await?)
+            }
+            Some("edit") => {
+                publish(self.chat.compose_edit(&user, &room, client_id.as_deref(), body).await?)
+            }
+            Some("delete") => {
+                publish(self.chat.compose_delete(&user, &room, client_id.as_deref(), body).await?)
+            }
+            Some("typing") => {
+                self.chat.typing(&user, &room, body).await?;
+                Ok(Answer::Done(Vec::new()))
             }
             Some("read") => {
                 self.chat.mark_read(&user, &room, body).await?;
@@ -109,6 +115,14 @@ impl Rooms {
         let room = self.chat.room(user, room).await?;
         reply(destination, &Entry { room, page })
     }
+}
+
+/// It becomes a message; the receipt comes when the log has it.
+fn publish(outgoing: Outgoing) -> Result<Answer, Problem> {
+    Ok(Answer::Publish {
+        publish: Box::new(outgoing.publish),
+        receipt: vec![(Cow::Borrowed("message-id"), outgoing.message_id.to_string())],
+    })
 }
 
 fn user(who: &Principal) -> Result<UserId, Problem> {

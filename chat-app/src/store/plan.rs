@@ -4,7 +4,7 @@ use stomp_server::broker::{Epoch, Position, Record};
 
 use crate::{
     domain::{Event, LogRoute, Marker},
-    ports::{DeadRecord, LogBatch, LogCursor, MessageRow},
+    ports::{ChangedMessage, DeadRecord, LogBatch, LogCursor, MessageRow},
 };
 
 /// The batch that takes these records over, beginning where the cursors stand.
@@ -29,6 +29,7 @@ impl LogBatch {
         let epoch = self.from.first().map_or(0, |cursor| cursor.epoch);
         let position = Position { epoch: Epoch(epoch), offset: record.offset };
         self.messages.clear();
+        self.changed.clear();
         self.markers.clear();
         self.dead.push(dead(*partition, position, record, "the database refuses it"));
         self
@@ -58,6 +59,13 @@ impl LogBatch {
             (LogRoute::Room(room), Event::Message { message, .. }) if message.room == room => {
                 let at_ms = record.at_ms as i64;
                 self.messages.push(MessageRow { message, position, at_ms, partition });
+            }
+            (LogRoute::Room(room), Event::Edited { at, message, .. }) if message.room == room => {
+                let (id, content) = (message.id, Some(message.content));
+                self.changed.push(ChangedMessage { room, id, position, at, content });
+            }
+            (LogRoute::Room(room), Event::Deleted { at, id, .. }) => {
+                self.changed.push(ChangedMessage { room, id, position, at, content: None });
             }
             (LogRoute::Markers(room), Event::Read { markers, .. }) => {
                 let newest = position.to_string();

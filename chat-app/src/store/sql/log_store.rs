@@ -12,7 +12,8 @@ use super::{
 use crate::{
     domain::{Marker, RoomId},
     ports::{
-        Applied, DeadRecord, LogBatch, LogCursor, LogStore, MessageRow, StoreError, StoreResult,
+        Applied, ChangedMessage, DeadRecord, LogBatch, LogCursor, LogStore, MessageRow, StoreError,
+        StoreResult,
     },
 };
 
@@ -47,6 +48,9 @@ impl LogStore for Sql {
         let mut writing = Writing::begin(&mut transaction, batch).await?;
         writing.number(batch, &stored(&mut transaction, &batch.messages).await?);
         insert_messages(&mut transaction, &writing.rows).await?;
+        for changed in &batch.changed {
+            change_message(&mut transaction, changed).await?;
+        }
         advance_heads(&mut transaction, &writing.heads).await?;
         advance_markers(&mut transaction, writing.markers(&batch.markers)).await?;
         bury(&mut transaction, batch.dead.iter().chain(&writing.dead)).await?;
@@ -214,6 +218,32 @@ async fn insert_messages(
             .push_bind(message.created_at.millis());
     });
     query.build().persistent(false).execute(&mut **transaction).await?;
+    Ok(())
+}
+
+/// Edits and deletions are rare, so each is a statement. What is deleted stays deleted.
+async fn change_message(
+    transaction: &mut Transaction,
+    changed: &ChangedMessage,
+) -> StoreResult<()> {
+    let (edited, deleted) = match changed.content {
+        Some(_) => (Some(changed.at.millis()), None),
+        None => (None, Some(changed.at.millis())),
+    };
+    let body = serde_json::to_string(&changed.content.clone().unwrap_or_default())
+        .map_err(|error| StoreError::Unreadable(error.to_string()))?;
+    sqlx::query(
+        "UPDATE messages SET body = ?, edited_at = coalesce(?, edited_at), deleted_at = ?, \
+         changed_position = ? WHERE room_id = ? AND id = ? AND deleted_at IS NULL",
+    )
+    .bind(body)
+    .bind(edited)
+    .bind(deleted)
+    .bind(changed.position.to_string())
+    .bind(changed.room.as_str())
+    .bind(changed.id.as_str())
+    .execute(&mut **transaction)
+    .await?;
     Ok(())
 }
 
