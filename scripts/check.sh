@@ -46,6 +46,8 @@ docs() { RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps; }
 
 find_cargo
 step 'C compiler' need cc build-essential
+# librdkafka is built from C sources that come with its crate, and wants zlib's headers.
+step 'C headers' need_header zlib.h zlib1g-dev
 step 'Format' cargo fmt --all --check
 step 'Lints' cargo clippy --locked --workspace --all-targets -- -D warnings
 # Everything is built together, so that all resolves to the same features: one build, not two.

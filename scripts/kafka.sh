@@ -46,7 +46,7 @@ free_port() {
     for try in {1..50}; do
         port=$((20000 + (RANDOM % 1000) * 10))
         for ((i = 0; i < $1; i++)); do
-            is_free $((port + i)) && is_free $((port + 100 + i)) || continue 2
+            if ! is_free $((port + i)) || ! is_free $((port + 100 + i)); then continue 2; fi
         done
         echo "$port" && return
     done
@@ -55,7 +55,7 @@ free_port() {
 
 # properties NODE NODES PORT: short sessions and small internal topics, so that faults are noticed in seconds.
 properties() {
-    local node=$1 nodes=$2 port=$3 i voters=
+    local node=$1 nodes=$2 port=$3 i voters=''
     local copies=$((nodes < 3 ? nodes : 3)) in_sync=$((nodes < 3 ? 1 : 2))
     for ((i = 1; i <= nodes; i++)); do voters+=${voters:+,}$i@127.0.0.1:$((port + 99 + i)); done
     cat << END
@@ -118,7 +118,7 @@ until_ready() {
 }
 
 start() {
-    local nodes=1 port= node
+    local nodes=1 port='' node
     while [ $# -gt 0 ]; do
         case $1 in
             --nodes) nodes=$2 ;;

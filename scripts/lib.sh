@@ -29,6 +29,13 @@ need() {
     have "$command" || install "$@"
 }
 
+# need_header FILE PACKAGE...: the same for a header that C sources include.
+need_header() {
+    local header=$1
+    shift
+    echo "#include <$header>" | cc -E -x c - >/dev/null 2>&1 || install "$@"
+}
+
 # rustup leaves cargo outside the PATH of shells that were open before it ran.
 find_cargo() {
     if ! have cargo && [ -x "$HOME/.cargo/bin/cargo" ]; then

@@ -11,7 +11,7 @@ use std::{
 
 use clap::{Parser, Subcommand, ValueEnum};
 use stomp_server::{
-    broker::{BrokerConfig, JournalSync},
+    broker::{BrokerConfig, JournalSync, KafkaConfig},
     session::{SessionLimits, SlowConsumer},
 };
 
@@ -29,9 +29,16 @@ pub(crate) struct Cli {
     /// HTTP: WebSocket at /ws, health at /health/live and /health/ready (`none` turns it off).
     #[arg(long, env = "STOMP_HTTP", default_value = "127.0.0.1:15674")]
     http: Listen,
-    /// What keeps the messages: `memory`, or `sqlite:PATH` for a journal on disk.
+    /// What keeps the messages: `memory`, `sqlite:PATH` for a journal on disk, or
+    /// `kafka://host:port[,host:port]` for a log that many instances share.
     #[arg(long, env = "STOMP_BROKER", default_value = "memory")]
     pub(crate) broker: BrokerChoice,
+    /// What the names of our Kafka topics begin with; instances with the same are one broker.
+    #[arg(long, env = "STOMP_KAFKA_PREFIX", default_value = "stomp")]
+    kafka_prefix: String,
+    /// Use Kafka topics whose settings could lose what was receipted.
+    #[arg(long, env = "STOMP_ALLOW_WEAK_LOG")]
+    allow_weak_log: bool,
     #[command(flatten)]
     pub(crate) access: Access,
     /// A browser origin that may connect beside this host, exact (repeatable).
@@ -137,6 +144,8 @@ impl FromStr for Listen {
 pub(crate) enum BrokerChoice {
     Memory,
     Sqlite(PathBuf),
+    /// Some nodes of a cluster, `host:port[,host:port]`.
+    Kafka(String),
 }
 
 impl FromStr for BrokerChoice {
@@ -146,10 +155,19 @@ impl FromStr for BrokerChoice {
         match text.split_once(':') {
             None if text == "memory" => Ok(Self::Memory),
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
-            Some(("kafka", _)) => Err("the Kafka backend is not built yet".to_owned()),
-            _ => Err("a broker is memory or sqlite:PATH".to_owned()),
+            Some(("kafka", nodes)) => match nodes.strip_prefix("//") {
+                Some(nodes) if nodes.split(',').all(is_node) => Ok(Self::Kafka(nodes.to_owned())),
+                _ => Err("Kafka's nodes look like kafka://host:port,host:port".to_owned()),
+            },
+            _ => Err("a broker is memory, sqlite:PATH or kafka://host:port".to_owned()),
         }
     }
+}
+
+/// Whether a text is `host:port`; IPv6 addresses stand in brackets.
+fn is_node(text: &str) -> bool {
+    text.rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -225,6 +243,17 @@ impl Cli {
             heartbeat_min: self.heartbeat_min,
             hosts: self.host.clone(),
             ..defaults
+        }
+    }
+
+    /// The settings of the broker on these nodes of Kafka.
+    pub(crate) fn kafka_config(&self, nodes: &str) -> KafkaConfig {
+        KafkaConfig {
+            prefix: self.kafka_prefix.clone(),
+            allow_weak_log: self.allow_weak_log,
+            max_body: self.max_body,
+            broker: self.broker_config(),
+            ..KafkaConfig::new(nodes)
         }
     }
 

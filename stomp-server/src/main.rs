@@ -10,6 +10,7 @@ use std::{
     net::SocketAddr,
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 use axum::{Router, middleware::from_fn_with_state};
@@ -18,7 +19,9 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use stomp_server::{
     Server,
     auth::{MAX_PASSWORD, hash_password},
-    broker::{Broker, Durability, JournalBroker, MemoryBroker},
+    broker::{
+        Broker, Durability, JournalBroker, KafkaBroker, KafkaConfig, KafkaStartError, MemoryBroker,
+    },
     http::{AdminAccess, admin_only, health_routes, metrics_routes},
 };
 use tokio::{net::TcpListener, task::JoinSet};
@@ -159,7 +162,22 @@ async fn open_broker(cli: &Cli) -> Result<Arc<dyn Broker>, String> {
             let opened = JournalBroker::open(path, config).await;
             Arc::new(opened.map_err(|error| format!("the journal {}: {error}", path.display()))?)
         }
+        BrokerChoice::Kafka(nodes) => Arc::new(open_kafka(cli.kafka_config(nodes)).await?),
     })
+}
+
+/// Waits for Kafka as long as it is away: nothing listens meanwhile, so nothing is accepted.
+async fn open_kafka(config: KafkaConfig) -> Result<KafkaBroker, String> {
+    const PAUSE: Duration = Duration::from_secs(1);
+    loop {
+        match KafkaBroker::open(config.clone()).await {
+            Err(KafkaStartError::Unavailable(what)) => {
+                tracing::warn!("Kafka is not available ({what}); trying again");
+                tokio::time::sleep(PAUSE).await;
+            }
+            outcome => return outcome.map_err(|error| error.to_string()),
+        }
+    }
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
