@@ -100,7 +100,7 @@ pub(super) enum Reach {
 #[derive(Clone, Default)]
 pub(super) struct Secure {
     #[cfg(feature = "tls")]
-    pub(super) config: Option<Arc<tokio_rustls::rustls::ClientConfig>>,
+    pub(super) config: Option<Arc<rustls::ClientConfig>>,
 }
 
 impl Reach {
@@ -151,7 +151,8 @@ impl Secure {
         stream: TcpStream,
         address: &Address,
     ) -> Result<Box<dyn ByteStream>, ClientError> {
-        use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
+        use rustls::pki_types::ServerName;
+        use tokio_rustls::TlsConnector;
 
         if !address.is_tls {
             return Ok(Box::new(stream));
@@ -176,7 +177,9 @@ impl Secure {
 
 #[cfg(feature = "tls")]
 fn no_roots() -> ClientError {
-    ClientError::invalid("say whom to trust with ClientBuilder::tls before a tls: or wss: address")
+    ClientError::invalid(
+        "say whom to trust with ClientBuilder::trust before a tls: or wss: address",
+    )
 }
 
 #[cfg(test)]

@@ -134,9 +134,10 @@ impl ClientBuilder {
         self
     }
 
-    /// Whom to trust, for `tls:` and `wss:` addresses.
+    /// How TLS is spoken to `tls:` and `wss:` addresses, with client certificates for example;
+    /// mostly [`trust`](Self::trust) is enough.
     #[cfg(feature = "tls")]
-    pub fn tls(mut self, config: Arc<tokio_rustls::rustls::ClientConfig>) -> Self {
+    pub fn tls(mut self, config: Arc<rustls::ClientConfig>) -> Self {
         self.secure.config = Some(config);
         self
     }

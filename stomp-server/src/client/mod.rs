@@ -55,6 +55,8 @@ mod outbox;
 mod problem;
 mod status;
 mod subscription;
+#[cfg(feature = "tls")]
+mod tls;
 mod transaction;
 mod websocket;
 

@@ -4,7 +4,7 @@ mod bench;
 mod send;
 mod tail;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 use stomp_server::client::Client;
@@ -23,7 +23,7 @@ pub(crate) enum Tool {
 /// Which server, and as whom.
 #[derive(Clone, Debug, Args)]
 struct Server {
-    /// The server: tcp://HOST:PORT, or ws://HOST:PORT/ws.
+    /// The server: tcp://HOST:PORT, ws://HOST:PORT/ws, or with TLS tls://…, wss://…
     #[arg(long, env = "STOMP_URL", default_value = "tcp://127.0.0.1:61613")]
     url: String,
     /// The name to log in with.
@@ -32,6 +32,9 @@ struct Server {
     /// The password or token; better given in the environment, where other users do not see it.
     #[arg(long, env = "STOMP_PASSCODE", default_value = "", hide_env_values = true)]
     passcode: String,
+    /// The authorities, in a PEM file, whose certificates are trusted with tls:// and wss://.
+    #[arg(long, env = "STOMP_TRUST")]
+    trust: Option<PathBuf>,
 }
 
 /// How long the end of a connection may take.
@@ -57,6 +60,11 @@ impl Server {
         let mut builder = Client::builder(&self.url);
         if !self.login.is_empty() || !self.passcode.is_empty() {
             builder = builder.login(&self.login, &self.passcode);
+        }
+        if let Some(path) = &self.trust {
+            let pem = std::fs::read(path);
+            let pem = pem.map_err(|error| format!("{}: {error}", path.display()))?;
+            builder = builder.trust(&pem).map_err(|error| error.to_string())?;
         }
         builder.connect().await.map_err(|error| format!("{}: {error}", self.url))
     }
