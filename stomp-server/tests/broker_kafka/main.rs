@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot begin has failed")]
 
 mod instances;
+mod nodes;
 mod promises;
 mod starting;
 
