@@ -1,25 +1,26 @@
 //! The composition root: ports are made once here, and every task has its owner here.
 
-use std::{
-    fs::{File, TryLockError},
-    net::SocketAddr,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+mod folder;
+mod tasks;
+
+use std::{fs::File, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use stomp_server::{
     Server,
     broker::{Broker, BrokerConfig, Durability, JournalBroker, MemoryBroker},
     session::SessionLimits,
 };
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use self::{
+    folder::{SECRET, lock, prepare},
+    tasks::Tasks,
+};
 use crate::{
     config::{BrokerChoice, Config, TokenRequest},
     domain::{User, UserId},
-    http::{self, Health},
+    http::{self, Health, Site},
     ports::Accounts,
     service::{
         Chat, Log, Markers, Memberships, Passwords, Relay, Throttle, Tokens, Uses, own_secret,
@@ -43,18 +44,16 @@ pub struct App {
     log: String,
     server: Server,
     sql: Sql,
-    /// Listeners, and what works for requests.
+    /// Answers requests.
     front: Tasks,
+    /// Works for requests.
+    workers: Tasks,
+    /// Accepts STOMP over TCP; ends with the server.
+    sessions: Tasks,
     /// Readers of the log: they end with it.
     readers: Tasks,
     /// Held as long as the process uses the folder.
     _lock: File,
-}
-
-/// Tasks that end together.
-struct Tasks {
-    stop: CancellationToken,
-    handles: Vec<(&'static str, JoinHandle<()>)>,
 }
 
 impl App {
@@ -70,15 +69,15 @@ impl App {
         let secret = own_secret(&config.data.join(SECRET))?;
         let log = Log::new(broker.clone(), config.publish_timeout);
 
+        let memberships = Arc::new(Memberships::new(Arc::new(sql.clone())));
+        let online = Online::default();
+        // The store comes last, so that the place which the log remembers is the store's.
+        let fan_out = FanOut::open(log.clone(), memberships.clone(), online.clone()).await?;
         let (writer, progress) = StoreWriter::open(broker.clone(), Arc::new(sql.clone())).await?;
         let (relay, relay_task) = Relay::new(Arc::new(sql.clone()), log.clone());
         let (markers, marker_task) = Markers::new(log.clone());
-        let memberships = Arc::new(Memberships::new(Arc::new(sql.clone())));
         let tokens = Arc::new(Tokens::new(&secret, Arc::new(sql.clone())));
         tokens.refresh().await?;
-        let online = Online::default();
-        let fan_out = FanOut::open(log.clone(), memberships.clone(), online.clone()).await?;
-
         let chat = Arc::new(Chat {
             accounts: Arc::new(sql.clone()),
             rooms: Arc::new(sql.clone()),
@@ -99,22 +98,24 @@ impl App {
         let mut readers = Tasks::new();
         readers.spawn("store", writer.run(readers.stop.clone()));
         readers.spawn("fan-out", fan_out.run(readers.stop.clone()));
-        let mut front = Tasks::new();
-        front.spawn("relay", relay_task.run(front.stop.clone()));
-        front.spawn("markers", marker_task.run(front.stop.clone()));
-        front.spawn("tokens", tokens.run(front.stop.clone()));
+        let mut workers = Tasks::new();
+        workers.spawn("relay", relay_task.run(workers.stop.clone()));
+        workers.spawn("markers", marker_task.run(workers.stop.clone()));
+        workers.spawn("tokens", tokens.run(workers.stop.clone()));
 
         let health = Health { sql: sql.clone(), log, progress };
-        let routes = http::router(chat, health, server.websocket_routes(), config.max_body);
+        let site = Site { max_body: config.max_body, origins: config.allow_origins.into() };
+        let routes = http::router(chat, health, server.websocket_routes(), site);
         let listener = bind("--http", config.http).await?;
         let http = listener.local_addr()?;
+        let (mut front, mut sessions) = (Tasks::new(), Tasks::new());
         front.spawn("http", serve_http(listener, routes, front.stop.clone()));
         let tcp = match config.tcp {
-            Some(address) => Some(serve_tcp(&server, &mut front, address).await?),
+            Some(address) => Some(serve_tcp(&server, &mut sessions, address).await?),
             None => None,
         };
         let log = describe(&config.broker, server.broker().capabilities().durability);
-        Ok(Self { http, tcp, log, server, sql, front, readers, _lock: lock })
+        Ok(Self { http, tcp, log, server, sql, front, workers, sessions, readers, _lock: lock })
     }
 
     /// Where page and REST are.
@@ -134,14 +135,15 @@ impl App {
         )
     }
 
-    /// Stops in the order in which nothing is lost: no new requests, sessions drained, the log
-    /// closed, its readers at its end, the database last.
+    /// Stops in the order in which nothing is lost: requests are answered, changes told,
+    /// sessions drained, the log closed, its readers at its end, the database last.
     pub async fn stop(self, drain: Duration) {
-        self.front.stop.cancel();
+        self.front.stop(LAST_WORDS).await;
+        self.workers.stop(LAST_WORDS).await;
         if !self.server.shutdown(drain).await {
             tracing::warn!("some sessions were cut off: --drain was over");
         }
-        self.front.join(LAST_WORDS).await;
+        self.sessions.join(LAST_WORDS).await;
         self.readers.join(LAST_WORDS).await;
         self.sql.close().await;
     }
@@ -180,35 +182,6 @@ pub async fn asked_to_stop() {
         }
     }
     let _ = interrupt.await;
-}
-
-/// The file with the secret of our own tokens.
-const SECRET: &str = "token.key";
-
-/// Makes the folder, for its owner only: it holds secrets and what people say.
-fn prepare(data: &Path) -> Result<(), Failure> {
-    let mut folder = std::fs::DirBuilder::new();
-    folder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
-    folder
-        .create(data)
-        .map_err(|error| format!("the folder {} cannot be made: {error}", data.display()).into())
-}
-
-/// Two processes on one folder would take the log over twice.
-fn lock(data: &Path) -> Result<File, Failure> {
-    let path = data.join("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(format!(
-            "another chat-app uses the folder {}: stop it, or give this one its own --data",
-            data.display()
-        )
-        .into()),
-        Err(TryLockError::Error(error)) => Err(error.into()),
-    }
 }
 
 async fn open_database(path: &Path) -> Result<Sql, Failure> {
@@ -255,6 +228,8 @@ fn stomp(config: &Config, broker: Arc<dyn Broker>, chat: &Arc<Chat>, online: Onl
         .handler(Arc::new(Rooms { chat: chat.clone(), online }))
         .limits(limits)
         .max_connections(config.max_connections)
+        .max_connections_per_user(Some(config.max_connections_per_user))
+        .allow_origins(config.allow_origins.iter().cloned())
         .name(concat!("chat-app/", env!("CARGO_PKG_VERSION")))
         .build()
 }
@@ -287,30 +262,4 @@ async fn serve_tcp(
         }
     });
     Ok(address)
-}
-
-impl Tasks {
-    fn new() -> Self {
-        Self { stop: CancellationToken::new(), handles: Vec::new() }
-    }
-
-    fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        self.handles.push((name, tokio::spawn(task)));
-    }
-
-    /// Waits for all of them; who is not done in time is ended.
-    async fn join(self, patience: Duration) {
-        let deadline = tokio::time::Instant::now() + patience;
-        for (name, mut handle) in self.handles {
-            match tokio::time::timeout_at(deadline, &mut handle).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(name, %error, "a task failed"),
-                Err(_) => {
-                    tracing::warn!(name, "a task did not end in time");
-                    handle.abort();
-                }
-            }
-        }
-        self.stop.cancel();
-    }
 }

@@ -1,5 +1,7 @@
 //! Every knob, with its default and its reason; what cannot be is refused before anything starts.
 
+mod units;
+
 use std::{
     ffi::OsString,
     fmt,
@@ -10,6 +12,8 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
+
+use self::units::{address, duration, size};
 
 /// What the program was asked to do.
 #[derive(Debug)]
@@ -39,8 +43,12 @@ pub struct Config {
     pub drain: Duration,
     /// How long an append may take before its outcome is called unknown.
     pub publish_timeout: Duration,
+    /// Browser origins beside the server's own, compared exactly.
+    pub allow_origins: Vec<String>,
     /// Connections of this process at a time.
     pub max_connections: usize,
+    /// Connections of one user at a time.
+    pub max_connections_per_user: usize,
     /// Failed logins of an account in a minute.
     pub rate_login: u32,
 }
@@ -114,7 +122,6 @@ const NOT_YET_FLAGS: &[&str] = &[
     "--jwt-audience",
     "--jwt-issuer",
     "--trusted-proxy",
-    "--allow-origin",
     "--admin-token",
     "--tls-cert",
     "--tls-key",
@@ -181,9 +188,15 @@ struct ServeArgs {
     /// How long an append may take before its outcome is called unknown
     #[arg(long, env = "CHAT_PUBLISH_TIMEOUT", default_value = "30s")]
     publish_timeout: String,
+    /// Browser origins that may use this server from elsewhere, e.g. https://chat.example.org
+    #[arg(long, env = "CHAT_ALLOW_ORIGIN", value_delimiter = ',')]
+    allow_origin: Vec<String>,
     /// Connections at a time
     #[arg(long, env = "CHAT_MAX_CONNECTIONS", default_value_t = 15_000)]
     max_connections: usize,
+    /// Connections of one user at a time
+    #[arg(long, env = "CHAT_MAX_CONNECTIONS_PER_USER", default_value_t = 20)]
+    max_connections_per_user: usize,
     /// Failed logins of an account in a minute
     #[arg(long, env = "CHAT_RATE_LOGIN", default_value_t = 10)]
     rate_login: u32,
@@ -265,7 +278,9 @@ impl ServeArgs {
             publish_timeout: faults
                 .take(duration("--publish-timeout", &self.publish_timeout))
                 .unwrap_or_default(),
+            allow_origins: self.allow_origin,
             max_connections: self.max_connections,
+            max_connections_per_user: self.max_connections_per_user,
             rate_login: self.rate_login,
         };
         faults.none()?;
@@ -334,45 +349,6 @@ fn broker_choice(text: &str) -> Result<BrokerChoice, String> {
 fn sqlite_path(text: &str) -> Option<PathBuf> {
     let path = text.strip_prefix("sqlite:")?;
     (!path.is_empty()).then(|| Path::new(path).to_owned())
-}
-
-fn address(flag: &str, text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| format!("{flag} {text}: an address is like 127.0.0.1:8080."))
-}
-
-/// `90s`, `500ms`, `10m`, `12h`, `30d`.
-fn duration(flag: &str, text: &str) -> Result<Duration, String> {
-    let fault = || format!("{flag} {text}: a time is a number with ms, s, m, h or d.");
-    let (number, unit) = split_unit(text).ok_or_else(fault)?;
-    let millis = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return Err(fault()),
-    };
-    number.checked_mul(millis).map(Duration::from_millis).ok_or_else(fault)
-}
-
-/// `64KiB`, `1MiB`, `65536`.
-fn size(flag: &str, text: &str) -> Result<usize, String> {
-    let fault = || format!("{flag} {text}: a size is a number, perhaps with KiB or MiB.");
-    let (number, unit) = split_unit(text).ok_or_else(fault)?;
-    let bytes = match unit {
-        "" | "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        _ => return Err(fault()),
-    };
-    let whole = number.checked_mul(bytes).and_then(|bytes| usize::try_from(bytes).ok());
-    whole.filter(|bytes| *bytes > 0).ok_or_else(fault)
-}
-
-fn split_unit(text: &str) -> Option<(u64, &str)> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    Some((number.parse().ok()?, unit))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod support;
 
+use futures::{SinkExt, StreamExt};
 use serde_json::json;
 use support::{Server, Stomp, event, header, texts};
 
@@ -269,4 +270,29 @@ async fn what_was_said_can_be_said_otherwise_and_taken_back() {
     a.receipted("SEND", &[("destination", &typing)], r#"{"active":true}"#).await.unwrap();
     let typing = event(&b.message_on("room").await);
     assert_eq!((typing["type"].as_str(), typing["user"].as_str()), (Some("typing"), Some("ann")));
+}
+
+#[tokio::test]
+async fn a_browser_talks_over_websocket() {
+    use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let (ann, bob, room) = ann_and_bob(&server).await;
+    let url = format!("{}/ws", server.base.replace("http", "ws"));
+    let mut request = url.into_client_request().unwrap();
+    request.headers_mut().insert("sec-websocket-protocol", "v12.stomp".parse().unwrap());
+    let (mut socket, answer) = tokio_tungstenite::connect_async(request).await.unwrap();
+    assert_eq!(answer.headers()["sec-websocket-protocol"], "v12.stomp");
+    let topic = format!("/topic/rooms.{room}");
+    for frame in [
+        format!("CONNECT\naccept-version:1.2\nAuthorization:Bearer {}\n\n\0", bob.token),
+        format!("SUBSCRIBE\nid:0\ndestination:{topic}\nreceipt:r\n\n\0"),
+    ] {
+        socket.send(Message::text(frame)).await.unwrap();
+        let answer = socket.next().await.unwrap().unwrap().into_text().unwrap();
+        assert!(answer.starts_with("CONNECTED") || answer.starts_with("RECEIPT"), "{answer}");
+    }
+    ann.stomp().await.say(&room, "m-1", "hello, browser").await.unwrap();
+    let heard = socket.next().await.unwrap().unwrap().into_text().unwrap();
+    assert!(heard.starts_with("MESSAGE") && heard.contains("hello, browser"), "{heard}");
 }

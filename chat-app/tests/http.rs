@@ -255,3 +255,46 @@ async fn public_rooms_are_found_and_joined() {
     assert_eq!(status, 200);
     assert_eq!(bob.get("users?query=an").await["users"][0]["id"], "ann");
 }
+
+#[tokio::test]
+async fn rooms_are_listed_by_their_newest_activity() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let ann = server.person("ann").await;
+    let mut rooms = Vec::new();
+    for name in ["one", "two", "three"] {
+        rooms.push(ann.group(name, &[]).await);
+    }
+    let sent = ann.post(&format!("rooms/{}/messages", rooms[0]), json!({"text": "x"})).await;
+    let at = sent["position"].as_str().unwrap();
+    ann.get(&format!("rooms/{}/messages?at_least={at}", rooms[0])).await;
+    let mut names = Vec::new();
+    let mut path = "rooms?limit=2".to_owned();
+    loop {
+        let list = ann.get(&path).await;
+        let page = list["rooms"].as_array().unwrap();
+        names.extend(page.iter().map(|room| room["name"].as_str().unwrap().to_owned()));
+        let Some(cursor) = list["cursor"].as_str() else { break };
+        path = format!("rooms?limit=2&cursor={cursor}");
+    }
+    assert_eq!(names, ["one", "three", "two"]);
+}
+
+#[tokio::test]
+async fn only_named_origins_may_read_answers() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start_with(data.path(), &["--allow-origin", "https://a.example"]);
+    let http = reqwest::Client::new();
+    let url = format!("{}/api/v1/rooms", server.base);
+    for (origin, may) in [("https://a.example", true), ("https://a.example.org", false)] {
+        let question = http
+            .request(Method::OPTIONS, &url)
+            .header("origin", origin)
+            .header("access-control-request-method", "POST");
+        let answer = question.send().await.unwrap();
+        assert_eq!(answer.status() == StatusCode::NO_CONTENT, may, "{origin}");
+        let answer = http.get(&url).header("origin", origin).send().await.unwrap();
+        assert_eq!(answer.headers().contains_key("access-control-allow-origin"), may, "{origin}");
+        assert!(!answer.headers().contains_key("access-control-allow-credentials"));
+    }
+}

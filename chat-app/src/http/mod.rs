@@ -2,6 +2,7 @@
 
 mod accounts;
 mod body;
+mod cors;
 mod health;
 mod identity;
 mod messages;
@@ -22,20 +23,25 @@ use axum::{
 pub(crate) use self::health::Health;
 use crate::service::Chat;
 
+/// What holds for all requests.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    /// The largest body, in bytes.
+    pub(crate) max_body: usize,
+    /// Browser origins beside our own, compared exactly.
+    pub(crate) origins: Arc<[String]>,
+}
+
 /// All that is served over HTTP but the WebSocket, which `websocket` brings along.
-pub(crate) fn router(
-    chat: Arc<Chat>,
-    health: Health,
-    websocket: Router,
-    max_body: usize,
-) -> Router {
+pub(crate) fn router(chat: Arc<Chat>, health: Health, websocket: Router, site: Site) -> Router {
     Router::new()
         .nest("/api/v1", api())
         .with_state(chat)
         .merge(health::routes(health))
         .merge(websocket)
         .fallback(page::serve)
-        .layer(DefaultBodyLimit::max(max_body))
+        .layer(DefaultBodyLimit::max(site.max_body))
+        .layer(middleware::from_fn_with_state(site.origins, cors::answer))
         .layer(middleware::from_fn(problem::finish))
 }
 

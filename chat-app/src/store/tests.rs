@@ -12,9 +12,10 @@ use crate::{
         UserId, markers_topic, room_topic,
     },
     ports::{
-        Accounts, Applied, Created, History, LogBatch, LogCursor, LogStore, NewRoom, Range, Rooms,
+        Accounts, Applied, Created, History, LogBatch, LogCursor, LogStore, NewRoom, Outbox, Range,
+        Rooms,
     },
-    service::json_message,
+    service::{Log, Relay, json_message},
 };
 
 struct Bench {
@@ -232,4 +233,16 @@ async fn the_newest_version_of_a_room_decides() {
     assert_eq!(bench.sql.apply(&bench.room, &promote, now).await.unwrap(), None);
     let known = Accounts::unknown(&bench.sql, &[ann]).await.unwrap();
     assert_eq!(known.len(), 1, "no account was made for these");
+}
+
+#[tokio::test]
+async fn changes_that_a_crash_left_behind_are_swept_into_the_log_once() {
+    let bench = Bench::new().await;
+    let log = Log::new(bench.broker.clone(), Duration::from_secs(5));
+    let (_relay, mut task) = Relay::new(Arc::new(bench.sql.clone()), log);
+    assert_eq!(bench.sql.pending(10).await.unwrap().len(), 2, "ann and bob came in");
+    task.relay().await.unwrap();
+    task.relay().await.unwrap();
+    assert!(bench.sql.pending(10).await.unwrap().is_empty());
+    assert_eq!(bench.broker.log().await.unwrap().heads, [3], "two records, offsets 1 and 2");
 }

@@ -10,6 +10,7 @@ mod log_store;
 mod outbox;
 mod rooms;
 mod rooms_read;
+mod rooms_write;
 mod rows;
 
 use std::path::Path;
