@@ -1,6 +1,6 @@
 /**
  * End to end: the started binaries, tried by clients that were not written here.
- * `node run.mjs [PART...]` runs all parts or those named: stomp.py stompjs spring client crash page.
+ * `node run.mjs [PART...]` runs all parts or those named: stomp.py stompjs spring handlers client crash page.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { Checks } from './lib/checks.mjs';
 import { root, startBroker, temporaryFolder } from './lib/servers.mjs';
 import { client } from './client.mjs';
 import { crash } from './crash.mjs';
+import { handlers } from './handlers.mjs';
 import { page } from './page.mjs';
 import { stompjs } from './stompjs.mjs';
 
@@ -55,6 +56,10 @@ for (const [name, args] of [
     const code = await broker.stop();
     if (code !== 0) throw new Error(`exit code ${code}\n${broker.log}`);
   });
+}
+if (wanted('handlers')) {
+  console.log('-- handlers, with a front end made for Spring');
+  await handlers(checks);
 }
 if (wanted('client')) {
   console.log('-- the chat client of the page, in Node');
