@@ -257,6 +257,7 @@ async fn a_commit_that_hangs_leaves_its_publishers_in_doubt_and_is_finished_late
     let flaky = Arc::new(Flaky::over(MemoryJournal::new()));
     let broker = JournalBroker::over(flaky.clone(), BrokerConfig::default()).await.unwrap();
     let mut listener = Listening::to(1, "/topic/a").on(&broker).await;
+    tokio::time::sleep(Duration::from_millis(10)).await; // the journal's own upkeep is done
     flaky.set(Fault::Hang);
     let hanging = broker.publish(kept("/topic/a", "one").deduplicated("ann", "1"));
     tokio::time::sleep(Duration::from_millis(10)).await;

@@ -48,6 +48,42 @@ async fn queues_and_acks_survive_a_restart() {
 }
 
 #[tokio::test]
+async fn a_retry_stays_a_duplicate_after_a_restart_though_its_message_is_long_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    let order = || kept(QUEUE, "order").deduplicated("ann", "1");
+    let broker = open(&path).await;
+    let first = broker.publish(order()).await.unwrap();
+    let mut consumer = Listening::to(1, QUEUE).acking(1).on(&broker).await;
+    let got = consumer.take(1).await;
+    consumer.settle(&broker, &got, Outcome::Ack).await;
+    broker.close().await;
+    drop(broker);
+
+    let broker = open(&path).await;
+    let again = broker.publish(order()).await.unwrap();
+    assert!(again.duplicate);
+    assert_eq!(again.position, first.position);
+    Listening::to(2, QUEUE).acking(1).on(&broker).await.is_quiet().await;
+    broker.close().await;
+}
+
+#[tokio::test]
+async fn all_queues_together_hold_no_more_than_their_memory() {
+    let config = BrokerConfig { queue_bytes: 8 << 10, ..config() };
+    let broker = MemoryBroker::new(config);
+    let text = "x".repeat(3 << 10);
+    publish(&broker, "/queue/a", &text).await;
+    publish(&broker, "/queue/b", &text).await;
+    let refused = broker.publish(kept("/queue/c", &text)).await.unwrap_err();
+    assert!(refused.to_string().contains("as much as they may"), "{refused}");
+    let mut consumer = Listening::to(1, "/queue/a").acking(1).on(&broker).await;
+    let got = consumer.take(1).await;
+    consumer.settle(&broker, &got, Outcome::Ack).await;
+    publish(&broker, "/queue/c", &text).await;
+}
+
+#[tokio::test]
 async fn dead_letters_survive_a_restart_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");

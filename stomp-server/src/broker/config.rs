@@ -31,6 +31,8 @@ pub struct BrokerConfig {
     pub replay_time: Duration,
     /// How many messages a queue holds before it refuses more. Default 1,000,000.
     pub queue_max: usize,
+    /// How many bytes all queues hold together, in memory, before they refuse more. Default 1 GiB.
+    pub queue_bytes: usize,
     /// How often a queue offers a message before it goes to the dead letters. Default 10.
     pub max_deliveries: u32,
     /// How long a message that was returned waits before the only consumer there is gets it
@@ -72,6 +74,7 @@ impl Default for BrokerConfig {
             replay_records: 10_000,
             replay_time: Duration::from_secs(2),
             queue_max: 1_000_000,
+            queue_bytes: 1 << 30,
             max_deliveries: 10,
             redelivery_pause: Duration::from_millis(100),
             publish_timeout: Duration::from_secs(30),

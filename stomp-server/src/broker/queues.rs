@@ -15,7 +15,7 @@ use tokio::{sync::Notify, time::Instant};
 use super::{
     BrokerConfig, Publish, Reply,
     journal::Change,
-    queue::{Death, Item, Queue, Room},
+    queue::{Death, Item, Memory, Queue, Room},
 };
 
 /// Private queues begin with this.
@@ -41,6 +41,7 @@ pub(super) trait Ledger: fmt::Debug + Send + Sync {
 /// The queues and their clock.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
+    memory: Arc<Memory>,
     by_name: RwLock<HashMap<CompactString, Arc<Queue>>>,
     /// When queues want to be looked at, the soonest first.
     alarms: Mutex<BinaryHeap<Reverse<(Instant, CompactString)>>>,
@@ -64,7 +65,8 @@ impl Queues {
         let mut by_name = self.by_name.write();
         let name = CompactString::from(name);
         let queue = by_name.entry(name.clone());
-        queue.or_insert_with(|| Arc::new(Queue::new(name, config))).clone()
+        let made = || Arc::new(Queue::new(name, config, self.memory.clone()));
+        queue.or_insert_with(made).clone()
     }
 
     /// Forgets a queue that is empty and that nobody uses.

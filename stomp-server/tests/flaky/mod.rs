@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use async_trait::async_trait;
 use stomp_server::broker::{
     Epoch,
-    journal::{Change, Entry, Extent, Journal, JournalError, PlaceEntry, QueueEntry, Span},
+    journal::{Change, Entry, Extent, Journal, JournalError, PlaceEntry, QueueEntry, Seen, Span},
 };
 use tokio::sync::watch;
 
@@ -140,6 +140,10 @@ impl<J: Journal> Journal for Flaky<J> {
 
     async fn queued(&self, after: u64, max: usize) -> Result<Vec<QueueEntry>, JournalError> {
         self.inner.queued(after, max).await
+    }
+
+    async fn seen(&self, after: u64, max: usize) -> Result<Vec<Seen>, JournalError> {
+        self.inner.seen(after, max).await
     }
 
     async fn places(&self) -> Result<Vec<PlaceEntry>, JournalError> {

@@ -36,9 +36,9 @@ impl Hub {
         }
         if is_temporary {
             let queue = self.queues.find(&publish.route).filter(|queue| queue.has_consumers());
-            return queue.map(|queue| queue.reserve()).transpose();
+            return queue.map(|queue| queue.reserve(&publish.message)).transpose();
         }
-        self.queues.open(&publish.route, &self.config).reserve().map(Some)
+        self.queues.open(&publish.route, &self.config).reserve(&publish.message).map(Some)
     }
 
     /// Puts a message into its room, at its place.
@@ -161,7 +161,7 @@ impl Hub {
     fn bury(self: &Arc<Self>, queue: &Queue, item: Item, death: Death) {
         let Some(letter) = queues::dead_letter(queue, &item, death) else { return };
         let graves = self.queues.open(&letter.route, &self.config);
-        let (room, effects) = graves.make_room();
+        let (room, effects) = graves.make_room(&letter.message);
         drop(self.apply(&graves, effects));
         match &self.ledger {
             Some(ledger) => ledger.replace(item.offset, letter, room),

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use compact_str::CompactString;
 use parking_lot::Mutex;
 
-use super::{Change, Entry, Extent, Journal, JournalError, PlaceEntry, QueueEntry, Span};
+use super::{Change, Entry, Extent, Journal, JournalError, PlaceEntry, QueueEntry, Seen, Span};
 use crate::broker::{DurableKey, Epoch};
 
 /// Keeps everything in maps, and nothing beyond its own end.
@@ -21,6 +21,7 @@ struct State {
     extent: Extent,
     log: BTreeMap<u64, Entry>,
     queued: BTreeMap<u64, QueueEntry>,
+    seen: BTreeMap<u64, Seen>,
     places: HashMap<DurableKey, PlaceEntry>,
     cursors: HashMap<CompactString, u64>,
 }
@@ -46,6 +47,7 @@ impl State {
                 self.log.insert(entry.offset, entry.clone());
             }
             Change::Enqueue(entry) => {
+                self.seen.extend(seen(entry).map(|seen| (seen.offset, seen)));
                 self.extent.newest = self.extent.newest.max(entry.entry.offset);
                 self.queued.insert(entry.entry.offset, entry.clone());
             }
@@ -62,6 +64,9 @@ impl State {
             }
             Change::Forget(key) => {
                 self.places.remove(key);
+            }
+            Change::Unsee(before_ms) => {
+                self.seen.retain(|_, seen| seen.at_ms >= *before_ms);
             }
             Change::Cursor(name, next) => {
                 self.cursors.insert(name.clone(), *next);
@@ -88,6 +93,13 @@ impl State {
             .map(|(_, entry)| entry)
             .filter(move |entry| entry.offset <= upto)
     }
+}
+
+/// The id that a queue's message was published under.
+fn seen(queued: &QueueEntry) -> Option<Seen> {
+    let Entry { offset, at_ms, logged } = &queued.entry;
+    let key = logged.dedupe.clone()?;
+    Some(Seen { offset: *offset, at_ms: *at_ms, route: logged.route.clone(), key })
 }
 
 #[async_trait]
@@ -153,6 +165,11 @@ impl Journal for MemoryJournal {
     async fn queued(&self, after: u64, max: usize) -> Result<Vec<QueueEntry>, JournalError> {
         let state = self.state.lock();
         Ok(state.queued.range(after + 1..).take(max).map(|(_, entry)| entry.clone()).collect())
+    }
+
+    async fn seen(&self, after: u64, max: usize) -> Result<Vec<Seen>, JournalError> {
+        let state = self.state.lock();
+        Ok(state.seen.range(after + 1..).take(max).map(|(_, seen)| seen.clone()).collect())
     }
 
     async fn places(&self) -> Result<Vec<PlaceEntry>, JournalError> {

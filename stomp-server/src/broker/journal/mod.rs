@@ -16,7 +16,7 @@ use compact_str::CompactString;
 pub use self::memory::MemoryJournal;
 #[cfg(feature = "sqlite")]
 pub use self::sqlite::SqliteJournal;
-use super::{DurableKey, Epoch, Logged};
+use super::{DedupeKey, DurableKey, Epoch, Logged};
 
 /// A topic message in the journal.
 #[derive(Clone, Debug)]
@@ -55,12 +55,26 @@ pub struct PlaceEntry {
     pub at_ms: u64,
 }
 
+/// An id that was published to a queue; it outlives its message, so that a retry stays one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The place that its message got.
+    pub offset: u64,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// To which queue.
+    pub route: CompactString,
+    /// By whom, under which id.
+    pub key: DedupeKey,
+}
+
 /// One change of a journal.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// Appends a topic message. Offsets come from the broker and rise.
     Append(Entry),
-    /// Adds a queue's message; its offset is of the same sequence.
+    /// Adds a queue's message, and its publisher's id to those that are [`Seen`]; its offset is
+    /// of the same sequence.
     Enqueue(QueueEntry),
     /// A queue's message is done with.
     Dequeue(u64),
@@ -70,6 +84,8 @@ pub enum Change {
     Place(PlaceEntry),
     /// A durable subscription's place is forgotten.
     Forget(DurableKey),
+    /// Ids that were published to queues before this moment, in milliseconds since 1970, go.
+    Unsee(u64),
     /// A worker goes on from here.
     Cursor(CompactString, u64),
     /// Topic messages up to here go.
@@ -169,6 +185,9 @@ pub trait Journal: fmt::Debug + Send + Sync + 'static {
 
     /// At most `max` messages of queues behind an offset, in order.
     async fn queued(&self, after: u64, max: usize) -> Result<Vec<QueueEntry>, JournalError>;
+
+    /// At most `max` ids that were published to queues, behind an offset, in order.
+    async fn seen(&self, after: u64, max: usize) -> Result<Vec<Seen>, JournalError>;
 
     /// All durable subscriptions' places.
     async fn places(&self) -> Result<Vec<PlaceEntry>, JournalError>;

@@ -74,14 +74,29 @@ impl Committer {
         loop {
             tokio::select! {
                 biased;
-                _ = ticks.tick() => self.upkeep.run().await,
+                _ = ticks.tick() => self.look_after().await,
                 goes_on = self.inbox.wait() => {
                     if !goes_on {
-                        return self.upkeep.finish().await;
+                        let last = self.upkeep.cursor();
+                        return self.accept(jobs(last)).await;
                     }
                     let jobs = self.inbox.take(BATCH);
                     self.accept(jobs).await;
                 }
+            }
+        }
+    }
+
+    /// Keeps the journal within its bounds.
+    async fn look_after(&mut self) {
+        loop {
+            let changes = self.upkeep.run().await;
+            if changes.is_empty() {
+                return;
+            }
+            self.accept(jobs(changes)).await;
+            if !self.upkeep.is_behind() {
+                return;
             }
         }
     }
@@ -104,7 +119,7 @@ impl Committer {
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(TICK);
-            self.upkeep.run().await;
+            jobs.extend(self::jobs(self.upkeep.run().await));
             jobs.extend(self.inbox.take_changes());
             jobs = self.keep_changes(jobs).await;
         }
@@ -303,4 +318,10 @@ impl Committer {
         jobs.into_iter().for_each(answer);
         self.inbox.free(freed);
     }
+}
+
+/// The committer's own changes, as a call that nobody waits for.
+fn jobs(changes: Vec<Change>) -> Vec<Job> {
+    let what = Work::Change(changes, None);
+    vec![Job { since: Instant::now(), weight: 0, what }]
 }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use compact_str::CompactString;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::broker::{
     BrokerConfig,
@@ -34,32 +34,56 @@ pub(super) struct Upkeep {
     kept_cursor: Option<u64>,
     bytes: u64,
     checked: Option<Instant>,
+    forgotten: Option<Instant>,
 }
+
+/// How often ids that no longer count are removed.
+const FORGET: Duration = Duration::from_secs(60);
 
 /// How often the journal is measured; in between it grows by seconds' worth.
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Upkeep {
     pub(super) fn new(hub: Arc<Hub>, journal: Arc<dyn Journal>) -> Self {
-        Self { hub, journal, kept_cursor: None, bytes: 0, checked: None }
+        Self { hub, journal, kept_cursor: None, bytes: 0, checked: None, forgotten: None }
     }
 
-    /// Trims what has to go and may go.
-    pub(super) async fn run(&mut self) {
+    /// What has to be changed now: what is to be trimmed, and places and ids on the way.
+    pub(super) async fn run(&mut self) -> Vec<Change> {
         if self.checked.is_some_and(|checked| checked.elapsed() < PAUSE) {
-            return;
+            return Vec::new();
         }
         self.checked = Some(Instant::now());
-        if let Err(error) = self.trim().await {
-            tracing::warn!(%error, "the journal could not be trimmed");
-        }
+        let trim = match timeout(PAUSE, self.trim()).await {
+            Ok(Ok(trim)) => trim,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "it could not be found out what to trim");
+                None
+            }
+            Err(_) => None, // a disk that does not answer is told of by the next commit
+        };
+        let mut changes = self.cursor();
+        changes.extend(trim.map(Change::Trim));
+        changes.extend(self.forget_ids().map(Change::Unsee));
+        changes
     }
 
-    /// Keeps the workers' place for the next start.
-    pub(super) async fn finish(&mut self) {
-        if let Err(error) = self.keep_cursor(None).await {
-            tracing::warn!(%error, "the workers' place could not be kept");
+    /// Whether there may be more to trim at once.
+    pub(super) fn is_behind(&mut self) -> bool {
+        if self.is_too_large() {
+            self.checked = None;
         }
+        self.is_too_large()
+    }
+
+    /// The workers' place, where the journal does not have it yet.
+    pub(super) fn cursor(&mut self) -> Vec<Change> {
+        let hold = Some(self.hub.log.lock().hold()).filter(|hold| *hold < u64::MAX);
+        if hold == self.kept_cursor {
+            return Vec::new();
+        }
+        self.kept_cursor = hold;
+        hold.map(cursor).into_iter().collect()
     }
 
     /// Refuses messages while the journal is as large as it may be.
@@ -71,40 +95,29 @@ impl Upkeep {
         Err(JournalError::NotCommitted(cause.into()))
     }
 
-    async fn trim(&mut self) -> Result<(), JournalError> {
+    fn is_too_large(&self) -> bool {
+        self.bytes > self.hub.config.journal_max / 10 * 9
+    }
+
+    /// Up to where messages go now, of those that may.
+    async fn trim(&mut self) -> Result<Option<u64>, JournalError> {
         self.bytes = self.journal.bytes().await?;
-        let config = &self.hub.config;
-        let is_too_large = self.bytes > config.journal_max / 10 * 9;
-        let before_ms = if is_too_large {
-            u64::MAX
-        } else {
-            now_ms().saturating_sub(config.journal_age.as_millis() as u64)
-        };
+        let age = self.hub.config.journal_age.as_millis() as u64;
+        let before_ms = if self.is_too_large() { u64::MAX } else { now_ms().saturating_sub(age) };
         let oldest = self.journal.oldest(before_ms, TRIM).await?;
         let held = self.hub.log.lock().hold().saturating_sub(1);
         let upto = oldest.map(|oldest| oldest.min(held));
-        let upto = upto.filter(|upto| self.hub.raise_trimmed(*upto));
-        self.keep_cursor(upto).await?;
-        if is_too_large && upto.is_some() {
-            self.bytes = self.journal.bytes().await?;
-            self.checked = None; // there may be more to go, before the next second
-        }
-        Ok(())
+        Ok(upto.filter(|upto| self.hub.raise_trimmed(*upto)))
     }
 
-    /// Writes down the workers' place, with what is trimmed in the same transaction.
-    async fn keep_cursor(&mut self, trim: Option<u64>) -> Result<(), JournalError> {
-        let hold = Some(self.hub.log.lock().hold()).filter(|hold| *hold < u64::MAX);
-        let mut changes = Vec::new();
-        if hold != self.kept_cursor {
-            changes.extend(hold.map(cursor));
+    /// Once in a while, from when on ids still count.
+    fn forget_ids(&mut self) -> Option<u64> {
+        if self.forgotten.is_some_and(|forgotten| forgotten.elapsed() < FORGET) {
+            return None;
         }
-        changes.extend(trim.map(Change::Trim));
-        if !changes.is_empty() {
-            self.journal.commit(&changes).await?;
-            self.kept_cursor = hold;
-        }
-        Ok(())
+        self.forgotten = Some(Instant::now());
+        let window = self.hub.config.dedupe_window.as_millis() as u64;
+        Some(now_ms().saturating_sub(window))
     }
 }
 
@@ -130,7 +143,17 @@ pub(super) async fn seen_lately(
         }
         after = upto;
     }
-    Ok(dedupe)
+    let mut after = 0;
+    loop {
+        let page = journal.seen(after, PAGE as usize).await?;
+        let Some(last) = page.last() else { return Ok(dedupe) };
+        after = last.offset;
+        for seen in page {
+            let age = Duration::from_millis(at_ms.saturating_sub(seen.at_ms));
+            let print = dedupe.print(&seen.route, &seen.key);
+            dedupe.remember(print, seen.offset, now.checked_sub(age).unwrap_or(now));
+        }
+    }
 }
 
 /// The offset before the oldest page that reaches into the window.

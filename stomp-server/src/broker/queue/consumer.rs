@@ -29,7 +29,7 @@ pub(super) enum Handover {
     /// It has the message, until it settles it.
     Open,
     /// It has the message for good.
-    Done(u64),
+    Done(Item),
     /// There is no room for so many bytes.
     Full(Item, usize),
     /// The connection is gone.
@@ -70,7 +70,7 @@ impl Consumer {
                 self.open.push_back((token, item));
                 Handover::Open
             }
-            Offer::Taken => Handover::Done(item.offset),
+            Offer::Taken => Handover::Done(item),
             Offer::Full => Handover::Full(item, weight),
             Offer::Closed => Handover::Gone(item),
         }

@@ -39,6 +39,10 @@ impl Lanes {
         lane.remove(at)
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Item> {
+        self.0.iter().flatten()
+    }
+
     fn lane(&mut self, priority: u8) -> &mut VecDeque<Item> {
         &mut self.0[usize::from(priority).min(LANES - 1)]
     }

@@ -9,12 +9,16 @@ mod lanes;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use compact_str::CompactString;
 use parking_lot::Mutex;
+use stomp_core::SharedMessage;
 use tokio::time::Instant;
 
 use self::{
@@ -50,6 +54,36 @@ pub(super) struct Item {
     pub(super) expires: Option<Instant>,
 }
 
+impl Item {
+    fn weight(&self) -> usize {
+        weight(&self.logged.message)
+    }
+}
+
+/// What a message takes of the memory that all queues share, in bytes.
+fn weight(message: &SharedMessage) -> usize {
+    const OVERHEAD: usize = 256; // its places here, and the shared parts
+    message.size() + OVERHEAD
+}
+
+/// How many bytes the queues of a broker hold.
+#[derive(Debug, Default)]
+pub(super) struct Memory(AtomicUsize);
+
+impl Memory {
+    fn take(&self, weight: usize) {
+        self.0.fetch_add(weight, Ordering::Relaxed);
+    }
+
+    fn give_back(&self, weight: usize) {
+        self.0.fetch_sub(weight, Ordering::Relaxed);
+    }
+
+    fn used(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Why a message is taken out of its queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Death {
@@ -81,12 +115,16 @@ pub(super) struct Effects {
     pub(super) gone: Vec<SubscriptionKey>,
     /// When the queue wants to be looked at again.
     pub(super) wake_at: Option<Instant>,
+    /// Bytes of messages that have left the queue.
+    freed: usize,
 }
 
 /// What holds for all messages of a queue.
 #[derive(Clone, Copy, Debug)]
 struct Rules {
     max: usize,
+    /// Of all queues of the broker together.
+    max_bytes: usize,
     /// How often a message is offered; a dead-letter queue offers for ever.
     max_deliveries: Option<u32>,
     pause: Duration,
@@ -99,17 +137,21 @@ struct Rules {
 pub(super) struct Queue {
     pub(super) name: CompactString,
     rules: Rules,
+    memory: Arc<Memory>,
     state: Mutex<State>,
 }
 
 /// Room for one message of a queue, given back unless it is filled.
 #[derive(Debug)]
-pub(super) struct Room(Option<Arc<Queue>>);
+pub(super) struct Room {
+    queue: Option<Arc<Queue>>,
+    weight: usize,
+}
 
 impl Room {
     /// Puts the message there and offers it.
     pub(super) fn fill(mut self, item: Item) -> Option<(Arc<Queue>, Effects)> {
-        let queue = self.0.take()?;
+        let queue = self.queue.take()?;
         let effects = queue.step(|state, _, _| state.wait(item));
         Some((queue, effects))
     }
@@ -117,7 +159,8 @@ impl Room {
 
 impl Drop for Room {
     fn drop(&mut self) {
-        if let Some(queue) = &self.0 {
+        if let Some(queue) = &self.queue {
+            queue.memory.give_back(self.weight);
             let mut state = queue.state.lock();
             state.len = state.len.saturating_sub(1);
         }
@@ -148,15 +191,16 @@ struct Paused {
 }
 
 impl Queue {
-    pub(super) fn new(name: CompactString, config: &BrokerConfig) -> Self {
+    pub(super) fn new(name: CompactString, config: &BrokerConfig, memory: Arc<Memory>) -> Self {
         let offers_for_ever = name.ends_with(super::queues::DEAD_LETTERS);
         let rules = Rules {
             max: config.queue_max,
+            max_bytes: config.queue_bytes,
             max_deliveries: (!offers_for_ever).then_some(config.max_deliveries.max(1)),
             pause: config.redelivery_pause,
             is_temporary: name.starts_with(super::queues::TEMPORARY),
         };
-        Self { name, rules, state: Mutex::default() }
+        Self { name, rules, memory, state: Mutex::default() }
     }
 
     pub(super) fn is_temporary(&self) -> bool {
@@ -174,32 +218,43 @@ impl Queue {
     }
 
     /// Makes sure that there is room for one more, and keeps it.
-    pub(super) fn reserve(self: &Arc<Self>) -> Result<Room, BrokerError> {
+    pub(super) fn reserve(self: &Arc<Self>, message: &SharedMessage) -> Result<Room, BrokerError> {
+        let weight = weight(message);
+        if self.memory.used().saturating_add(weight) > self.rules.max_bytes {
+            let problem = Problem::new(Code::Limit, "The queues hold as much as they may.");
+            return Err(problem.with_limit("queue-bytes", self.rules.max_bytes as u64).into());
+        }
         let mut state = self.state.lock();
         if state.len >= self.rules.max {
             let problem = Problem::new(Code::Limit, format!("The queue {} is full.", self.name));
             return Err(problem.with_limit("queue-max", self.rules.max as u64).into());
         }
-        state.len += 1;
-        Ok(Room(Some(self.clone())))
+        Ok(self.take_room(&mut state, weight))
     }
 
     /// Makes room for a dead letter: at the bound, the oldest one goes for it.
-    pub(super) fn make_room(self: &Arc<Self>) -> (Room, Effects) {
+    pub(super) fn make_room(self: &Arc<Self>, message: &SharedMessage) -> (Room, Effects) {
         let mut effects = Effects::default();
         let mut state = self.state.lock();
         if state.len >= self.rules.max
             && let Some(oldest) = state.lanes.pop()
         {
             tracing::warn!(queue = %self.name, "the oldest dead letter goes, for there are too many");
-            state.forget(oldest.offset, self.rules, &mut effects);
+            state.forget(&oldest, self.rules, &mut effects);
+            self.memory.give_back(effects.freed);
         }
+        (self.take_room(&mut state, weight(message)), effects)
+    }
+
+    fn take_room(self: &Arc<Self>, state: &mut State, weight: usize) -> Room {
         state.len += 1;
-        (Room(Some(self.clone())), effects)
+        self.memory.take(weight);
+        Room { queue: Some(self.clone()), weight }
     }
 
     /// Adds a message to one that is still being filled from the journal.
     pub(super) fn restore(&self, item: Item) {
+        self.memory.take(item.weight());
         let mut state = self.state.lock();
         state.len += 1;
         state.wait(item);
@@ -237,7 +292,7 @@ impl Queue {
                 tokens.iter().filter_map(|token| consumer.take(*token)).collect();
             for item in settled {
                 match outcome {
-                    Outcome::Ack => state.forget(item.offset, rules, effects),
+                    Outcome::Ack => state.forget(&item, rules, effects),
                     Outcome::Nack => state.give_back(item, Some(key), rules, effects),
                 }
             }
@@ -268,8 +323,18 @@ impl Queue {
             state.run_timers(self.rules, &mut effects);
         }
         state.dispatch(self.rules, &mut effects);
+        self.memory.give_back(effects.freed);
         effects.wake_at = state.arm();
         effects
+    }
+}
+
+impl Drop for Queue {
+    /// A private queue may go with messages in it.
+    fn drop(&mut self) {
+        let state = self.state.get_mut();
+        let paused = state.paused.values().map(|paused| paused.item.weight());
+        self.memory.give_back(state.lanes.iter().map(Item::weight).chain(paused).sum());
     }
 }
 
@@ -283,10 +348,11 @@ impl State {
     }
 
     /// A message is done with.
-    fn forget(&mut self, offset: u64, rules: Rules, effects: &mut Effects) {
+    fn forget(&mut self, item: &Item, rules: Rules, effects: &mut Effects) {
         self.len = self.len.saturating_sub(1);
+        effects.freed += item.weight();
         if !rules.is_temporary {
-            effects.changes.push(Change::Dequeue(offset));
+            effects.changes.push(Change::Dequeue(item.offset));
         }
     }
 
@@ -320,6 +386,7 @@ impl State {
 
     fn bury(&mut self, item: Item, death: Death, effects: &mut Effects) {
         self.len = self.len.saturating_sub(1);
+        effects.freed += item.weight();
         effects.dead.push((item, death));
     }
 
@@ -418,9 +485,9 @@ impl State {
         let Some(consumer) = self.consumers.get_mut(&key) else { return self.wait(item) };
         match consumer.offer(item) {
             Handover::Open => self.turns.push_back(key),
-            Handover::Done(offset) => {
+            Handover::Done(item) => {
                 self.turns.push_back(key);
-                self.forget(offset, rules, effects);
+                self.forget(&item, rules, effects);
             }
             Handover::Full(item, weight) => {
                 consumer.is_full = true;

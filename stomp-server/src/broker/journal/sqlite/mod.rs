@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 use tokio::sync::Mutex;
 
-use super::{Change, Entry, Extent, Journal, JournalError, PlaceEntry, QueueEntry, Span};
+use super::{Change, Entry, Extent, Journal, JournalError, PlaceEntry, QueueEntry, Seen, Span};
 use crate::broker::{Epoch, JournalSync};
 
 /// A journal in a file.
@@ -98,6 +98,10 @@ impl Journal for SqliteJournal {
 
     async fn queued(&self, after: u64, max: usize) -> Result<Vec<QueueEntry>, JournalError> {
         read::queued(&self.readers, self.epoch, after, max).await
+    }
+
+    async fn seen(&self, after: u64, max: usize) -> Result<Vec<Seen>, JournalError> {
+        read::seen(&self.readers, after, max).await.map_err(unreadable)
     }
 
     async fn places(&self) -> Result<Vec<PlaceEntry>, JournalError> {

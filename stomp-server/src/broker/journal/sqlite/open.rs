@@ -23,7 +23,7 @@ const APPLICATION: i64 = 0x5354_4d50;
 /// would be a step here.
 const VERSION: i64 = 1;
 
-const SCHEMA: [&str; 6] = [
+const SCHEMA: [&str; 8] = [
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
     // AUTOINCREMENT: an offset is never given twice, also when its message has been trimmed.
     "CREATE TABLE log (
@@ -41,6 +41,15 @@ const SCHEMA: [&str; 6] = [
         returns INTEGER NOT NULL,
         record BLOB NOT NULL
     )",
+    // The ids that were published to queues, which outlive their messages.
+    "CREATE TABLE seen (
+        offset INTEGER PRIMARY KEY,
+        at_ms INTEGER NOT NULL,
+        route TEXT NOT NULL,
+        sender TEXT NOT NULL,
+        id TEXT NOT NULL
+    )",
+    "CREATE INDEX seen_by_age ON seen (at_ms)",
     "CREATE TABLE place (
         user TEXT NOT NULL,
         id TEXT NOT NULL,

@@ -4,8 +4,8 @@ use sqlx::{SqlitePool, query_as, query_scalar};
 
 use super::{route_hash, signed, unreadable, unsigned};
 use crate::broker::{
-    DurableKey, Epoch,
-    journal::{Entry, Extent, JournalError, PlaceEntry, QueueEntry, Span, record},
+    DedupeKey, DurableKey, Epoch,
+    journal::{Entry, Extent, JournalError, PlaceEntry, QueueEntry, Seen, Span, record},
 };
 
 type Row = (i64, i64, Vec<u8>);
@@ -168,6 +168,28 @@ pub(super) async fn queued(
         })
     };
     rows.into_iter().map(queued).collect()
+}
+
+pub(super) async fn seen(
+    readers: &SqlitePool,
+    after: u64,
+    max: usize,
+) -> Result<Vec<Seen>, sqlx::Error> {
+    let rows: Vec<(i64, i64, String, String, String)> = query_as(
+        "SELECT offset, at_ms, route, sender, id FROM seen WHERE offset > ?
+         ORDER BY offset LIMIT ?",
+    )
+    .bind(signed(after))
+    .bind(signed(max as u64))
+    .fetch_all(readers)
+    .await?;
+    let seen = |(offset, at_ms, route, sender, id): (i64, i64, String, String, String)| Seen {
+        offset: unsigned(offset),
+        at_ms: unsigned(at_ms),
+        route: route.into(),
+        key: DedupeKey { sender: sender.into(), id: id.into() },
+    };
+    Ok(rows.into_iter().map(seen).collect())
 }
 
 pub(super) async fn places(readers: &SqlitePool) -> Result<Vec<PlaceEntry>, sqlx::Error> {

@@ -44,10 +44,46 @@ async fn apply(
         .await?;
     let queued = "queued (offset, at_ms, priority, expires_at_ms, returns, record)";
     insert(transaction, &enqueued, queued, 6, bind_queued).await?;
+    enqueued.retain(|entry| entry.entry.logged.dedupe.is_some());
+    let seen = "seen (offset, at_ms, route, sender, id)";
+    insert(transaction, &enqueued, seen, 5, bind_seen).await?;
+    delete(transaction, batch).await?;
     for change in batch {
         apply_one(transaction, change).await?;
     }
     Ok(())
+}
+
+/// Removes the messages of queues that are done with, many in one statement.
+async fn delete(
+    transaction: &mut Transaction<'_, Sqlite>,
+    batch: &[Change],
+) -> Result<(), sqlx::Error> {
+    let gone: Vec<u64> = batch
+        .iter()
+        .filter_map(|change| match change {
+            Change::Dequeue(offset) => Some(*offset),
+            _ => None,
+        })
+        .collect();
+    let mut gone = gone.as_slice();
+    while !gone.is_empty() {
+        let (now, later) = gone.split_at(rows_at_once(gone.len()));
+        let places = vec!["?"; now.len()].join(",");
+        let sql = format!("DELETE FROM queued WHERE offset IN ({places})");
+        let mut statement = sqlx::query(AssertSqlSafe(sql));
+        for offset in now {
+            statement = statement.bind(signed(*offset));
+        }
+        statement.execute(&mut **transaction).await?;
+        gone = later;
+    }
+    Ok(())
+}
+
+/// A power of two, up to the most that one statement takes.
+fn rows_at_once(count: usize) -> usize {
+    MAX_ROWS.min(1 << count.ilog2())
 }
 
 type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
@@ -60,7 +96,7 @@ async fn insert<T>(
     bind: for<'q> fn(Statement<'q>, &T) -> Statement<'q>,
 ) -> Result<(), sqlx::Error> {
     while !rows.is_empty() {
-        let count = MAX_ROWS.min(1 << rows.len().ilog2());
+        let count = rows_at_once(rows.len());
         let (now, later) = rows.split_at(count);
         let row = format!("({})", vec!["?"; columns].join(","));
         let sql = format!("INSERT INTO {table} VALUES {}", vec![row; count].join(","));
@@ -92,15 +128,26 @@ fn bind_queued<'q>(statement: Statement<'q>, queued: &QueueEntry) -> Statement<'
         .bind(record::write(&queued.entry.logged))
 }
 
+fn bind_seen<'q>(statement: Statement<'q>, queued: &QueueEntry) -> Statement<'q> {
+    let logged = &queued.entry.logged;
+    let (sender, id) = match &logged.dedupe {
+        Some(key) => (key.sender.to_string(), key.id.to_string()),
+        None => (String::new(), String::new()),
+    };
+    statement
+        .bind(signed(queued.entry.offset))
+        .bind(signed(queued.entry.at_ms))
+        .bind(logged.route.to_string())
+        .bind(sender)
+        .bind(id)
+}
+
 async fn apply_one(
     transaction: &mut Transaction<'_, Sqlite>,
     change: &Change,
 ) -> Result<(), sqlx::Error> {
     let statement = match change {
-        Change::Append(_) | Change::Enqueue(_) => return Ok(()),
-        Change::Dequeue(offset) => {
-            sqlx::query("DELETE FROM queued WHERE offset = ?").bind(signed(*offset))
-        }
+        Change::Append(_) | Change::Enqueue(_) | Change::Dequeue(_) => return Ok(()),
         Change::Returned(offset, returns) => {
             sqlx::query("UPDATE queued SET returns = ? WHERE offset = ?")
                 .bind(i64::from(*returns))
@@ -110,6 +157,9 @@ async fn apply_one(
         Change::Forget(key) => sqlx::query("DELETE FROM place WHERE user = ? AND id = ?")
             .bind(key.user.to_string())
             .bind(key.id.to_string()),
+        Change::Unsee(before_ms) => {
+            sqlx::query("DELETE FROM seen WHERE at_ms < ?").bind(signed(*before_ms))
+        }
         Change::Cursor(name, next) => sqlx::query(
             "INSERT INTO cursor (name, next) VALUES (?, ?)
              ON CONFLICT (name) DO UPDATE SET next = excluded.next",
