@@ -55,6 +55,8 @@ step 'Build of tests, programs and examples' cargo build --locked --workspace --
 step 'Tests' cargo test --locked --workspace
 step 'Examples' bash scripts/examples.sh
 step 'Documentation' docs
+# Long enough to try every seed and what grows from it; scripts/long.sh fuzz goes on for longer.
+step 'Fuzzing, briefly' bash scripts/fuzz.sh 5
 
 if bash scripts/e2e-clients.sh; then
     step 'Types of the page' npm --silent --prefix tests/e2e run types
