@@ -118,6 +118,10 @@ impl Decoder {
     /// # Errors
     /// A [`DecodeError`] of the first fault in the stream, whatever pieces it came in. There is no
     /// way to read on behind it: the buffer is emptied and every further call gives the same error.
+    ///
+    /// # Panics
+    /// It may if octets of an unfinished frame were taken out of `buffer` since the last call. What
+    /// a peer sends never makes it panic.
     pub fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Decoded>, DecodeError> {
         match self.step(buffer) {
             Ok(found) => Ok(found),
