@@ -117,7 +117,7 @@ pub(crate) enum Command {
     /// Read a password from standard input and print its hash, for a file of users.
     HashPassword,
     #[command(flatten)]
-    Tool(crate::tools::Tool),
+    Tool(Box<crate::tools::Tool>),
 }
 
 /// An address, or none.

@@ -17,7 +17,7 @@ pub trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> ByteStream for IO {}
 
 /// Makes connections of the embedding program's own kind, for
-/// [`ClientBuilder::connector`](super::ClientBuilder::connector).
+/// [`Client::over`](super::Client::over).
 #[async_trait]
 pub trait Connector: Send + Sync + 'static {
     /// Makes one connection. Asked again after each that was lost.

@@ -12,7 +12,7 @@ use super::{
     message::{Message, Ticket},
     problem,
 };
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// The id of the subscription to the errors queue.
 const ERRORS: &str = "errors";
@@ -101,7 +101,7 @@ impl Engine {
         if !is_passing(problem.code) {
             let id = frame.header("receipt-id").unwrap_or_default();
             match meaning(&id) {
-                Meaning::Nothing => self.outbox.blame(&problem),
+                Meaning::Nothing if blames_a_frame(&problem) => self.outbox.blame(&problem),
                 about => self.refused(about, problem),
             }
         }
@@ -171,6 +171,14 @@ impl Engine {
             link.write(&Frame::builder(Command::Disconnect).header("receipt", BYE).build());
         }
     }
+}
+
+/// Whether a frame of ours may be what an ERROR without a receipt-id is about.
+fn blames_a_frame(problem: &Problem) -> bool {
+    let is_of_frames =
+        matches!(problem.code, Code::Protocol | Code::Invalid | Code::TooLarge | Code::Limit);
+    let reads_slowly = problem.limit.as_deref().is_some_and(|limit| limit.starts_with("outbound "));
+    is_of_frames && !reads_slowly
 }
 
 /// What a receipt of ours is about.

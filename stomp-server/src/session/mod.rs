@@ -1,6 +1,6 @@
 //! A connection's life: frames in, intentions out, deliveries back.
 //!
-//! [`machine`] decides, [`driver`] moves bytes and time.
+//! `machine` decides, `driver` moves bytes and time.
 
 mod ack;
 mod action;
