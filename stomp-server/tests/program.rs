@@ -2,6 +2,8 @@
 #![cfg(all(feature = "cli", feature = "testing"))]
 #![allow(clippy::unwrap_used, reason = "what cannot be had fails the test")]
 
+#[cfg(feature = "tls")]
+mod doors;
 mod started;
 
 use std::time::Duration;
@@ -260,6 +262,148 @@ async fn behind_a_proxy_loopback_is_no_login() {
         .await
         .play("C: CONNECT⏎accept-version:1.2⏎login:ann⏎⏎^@\nS: ERROR⏎code:unauthorized")
         .await;
+}
+
+/// The answer to CONNECT over a WebSocket that says this of where it comes from.
+async fn over_websocket(program: &Program, forwarded: &str) -> (WebSocket, String) {
+    use futures::{SinkExt, StreamExt};
+    use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
+    let mut request = format!("ws://{}/ws", program.http).into_client_request().unwrap();
+    request.headers_mut().insert("x-forwarded-for", forwarded.parse().unwrap());
+    let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+    let connect = "CONNECT\naccept-version:1.2\nlogin:ann\n\n\0";
+    socket.send(Message::text(connect)).await.unwrap();
+    let answer = socket.next().await.unwrap().unwrap().to_string();
+    (socket, answer)
+}
+
+type WebSocket =
+    tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+
+#[tokio::test]
+async fn a_forwarded_login_is_none_of_this_machine() {
+    let program = Program::start(&[]);
+    let (_socket, answer) = over_websocket(&program, "127.0.0.1").await;
+    assert!(answer.contains("code:unauthorized"), "{answer}");
+    let program = Program::start(&["--allow-anonymous"]);
+    let (_socket, answer) = over_websocket(&program, "127.0.0.1").await;
+    assert!(answer.starts_with("CONNECTED"), "{answer}");
+}
+
+#[tokio::test]
+async fn limit_max_connections_per_address_counts_the_addresses_that_a_trusted_proxy_tells() {
+    let limits = ["--max-connections-per-address", "2", "--allow-anonymous"];
+    let program = Program::start(&[&limits[..], &["--trusted-proxy", "127.0.0.1"]].concat());
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let (socket, answer) = over_websocket(&program, "1.1.1.1, 203.0.113.7").await;
+        assert!(answer.starts_with("CONNECTED"), "{answer}");
+        held.push(socket);
+    }
+    let (_third, answer) = over_websocket(&program, "2.2.2.2, 203.0.113.7").await;
+    assert!(answer.contains("limit:max-connections-per-address 2"), "{answer}");
+    let (_other, answer) = over_websocket(&program, "203.0.113.8").await;
+    assert!(answer.starts_with("CONNECTED"), "{answer}");
+    for _ in 0..3 {
+        let mut talk = program.talk().await;
+        talk.login("ann").await; // without a proxy's word, no address is counted
+    }
+}
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// A token for ann that expires in so many seconds.
+fn token(seconds: i64) -> String {
+    use jsonwebtoken::{EncodingKey, Header, encode};
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let claims = serde_json::json!({"sub": "ann", "exp": now.as_secs() as i64 + seconds});
+    encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
+}
+
+#[tokio::test]
+async fn a_token_logs_in_and_its_session_ends_with_it() {
+    let secret = file(&format!("{SECRET}\n"));
+    let program = Program::start(&["--jwt-secret", &format!("@{}", path(&secret))]);
+    let good = token(600);
+    for connect in [
+        format!("C: CONNECT⏎accept-version:1.2⏎passcode:{good}⏎⏎^@"),
+        format!("C: CONNECT⏎accept-version:1.2⏎login:eve⏎Authorization:Bearer {good}⏎⏎^@"),
+    ] {
+        program.talk().await.play(&format!("{connect}\nS: CONNECTED⏎user-name:ann")).await;
+    }
+    for (token, code) in [(token(-120), "expired"), (good.replace('.', ".x"), "unauthorized")] {
+        let connect = format!("C: CONNECT⏎accept-version:1.2⏎passcode:{token}⏎⏎^@");
+        let mut talk = program.talk().await;
+        talk.play(&format!("{connect}\nS: ERROR⏎code:{code}\nS: (closed)")).await;
+    }
+    let last = token(-58); // two seconds of the leeway are left
+    let mut talk = program.talk().await;
+    talk.play(&format!(
+        "C: CONNECT⏎accept-version:1.2⏎passcode:{last}⏎⏎^@
+         S: CONNECTED⏎user-name:ann
+         S: ERROR⏎code:expired
+         S: (closed)"
+    ))
+    .await;
+}
+
+/// Some hundred strangers hold what a stranger may make us hold, and go away.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn after_a_flood_of_half_logins_memory_comes_back() {
+    const STRANGERS: usize = 400;
+    /// Below the 10 KiB of a header line, so that it is held and not refused.
+    const EACH: usize = 9_000;
+    let program = Program::start(&[]);
+    program.talk().await.login("ann").await;
+    let half = format!("CONNECT\nx:{}", "y".repeat(EACH - 10));
+    let flood = async || {
+        let mut strangers = Vec::new();
+        for _ in 0..STRANGERS {
+            let mut talk = program.talk().await;
+            talk.write(half.as_bytes()).await;
+            strangers.push(talk);
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        program.memory()
+    };
+    let first = flood().await; // what the allocator keeps of it, it uses again
+    let mut later = Vec::new();
+    for _ in 0..4 {
+        later.push(flood().await);
+    }
+    let held = (STRANGERS * EACH / 1024) as u64;
+    let grown = later.iter().all(|memory| *memory > first + held);
+    assert!(!grown, "memory came back after no flood: {first} {later:?} KiB");
+    program.talk().await.login("ann").await;
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn tls_on_both_listeners_with_certificates_as_logins_read_again_on_hangup() {
+    use stomp_server::testing::Talk;
+    let authority = doors::Authority::new();
+    let at = |name: &str| authority.path(name).to_str().unwrap().to_owned();
+    let (certificate, key, ca) = (at("server.pem"), at("server.key"), at("ca.pem"));
+    let program =
+        Program::start(&["--tls-cert", &certificate, "--tls-key", &key, "--tls-client-ca", &ca]);
+    assert!(program.banner.contains("tls://") && program.banner.contains("wss://"));
+    assert!(program.banner.contains("client certificate"), "{}", program.banner);
+    let client = || authority.client(Some(authority.issue(&["ann"], None)));
+    let connect = "C: CONNECT⏎accept-version:1.2⏎⏎^@\nS: CONNECTED⏎user-name:ann";
+    Talk::over(doors::secure(program.tcp, client()).await.unwrap()).play(connect).await;
+    let stream = doors::secure(program.http, client()).await.unwrap();
+    Talk::over(doors::websocket(stream).await).play(connect).await;
+
+    let renewed = authority.renew();
+    program.signal("HUP");
+    program.logs("the certificates have been read again").await;
+    let stream = doors::secure(program.tcp, client()).await.unwrap();
+    assert_eq!(stream.get_ref().1.peer_certificates().unwrap()[0].to_vec(), renewed);
+    std::fs::write(authority.path("server.pem"), "").unwrap();
+    program.signal("HUP");
+    program.logs("the certificates stay as they were").await;
+    Talk::over(doors::secure(program.tcp, client()).await.unwrap()).play(connect).await;
 }
 
 #[test]

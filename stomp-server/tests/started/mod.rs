@@ -119,6 +119,14 @@ impl Program {
         }
     }
 
+    /// Memory that it holds, in KiB.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
     /// How it ended, if it does within this time.
     pub(crate) async fn ended(&mut self, within: Duration) -> Option<ExitStatus> {
         let start = Instant::now();
