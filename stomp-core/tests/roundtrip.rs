@@ -57,6 +57,9 @@ fn as_readable_in(version: Version, frame: &Frame) -> Frame {
     builder.build()
 }
 
+/// Pieces of one octet, which miri would take minutes for.
+const SMALLEST: usize = if cfg!(miri) { 50 } else { 1 };
+
 type Outcome = (Vec<Frame>, Option<DecodeError>);
 
 fn decode<'a>(
@@ -162,7 +165,7 @@ proptest! {
         }
         let whole = decode([&wire[..]], sender, version, Limits::default());
         let split = decode(cut(&wire, &cuts), sender, version, Limits::default());
-        let octets = decode(wire.chunks(1), sender, version, Limits::default());
+        let octets = decode(wire.chunks(SMALLEST), sender, version, Limits::default());
         prop_assert_eq!(whole.1, None);
         prop_assert_eq!(&split, &whole);
         prop_assert_eq!(octets, whole);
@@ -177,7 +180,7 @@ proptest! {
         let whole = decode([&octets[..]], Role::Client, version, limits);
         let split = decode(cut(&octets, &cuts), Role::Client, version, limits);
         prop_assert_eq!(&split, &whole);
-        prop_assert_eq!(decode(octets.chunks(1), Role::Client, version, limits), whole);
+        prop_assert_eq!(decode(octets.chunks(SMALLEST), Role::Client, version, limits), whole);
     }
 
     #[test]
