@@ -11,7 +11,6 @@ use stomp_server::{
     session::SessionLimits,
 };
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use self::{
     folder::{SECRET, lock, prepare},
@@ -44,12 +43,12 @@ pub struct App {
     log: String,
     server: Server,
     sql: Sql,
-    /// Answers requests.
-    front: Tasks,
+    /// Accept connections; they end with the server.
+    listeners: Tasks,
+    /// Tells markers; what waits there must be told before the log is closed.
+    markers: Tasks,
     /// Works for requests.
     workers: Tasks,
-    /// Accepts STOMP over TCP; ends with the server.
-    sessions: Tasks,
     /// Readers of the log: they end with it.
     readers: Tasks,
     /// Held as long as the process uses the folder.
@@ -98,9 +97,10 @@ impl App {
         let mut readers = Tasks::new();
         readers.spawn("store", writer.run(readers.stop.clone()));
         readers.spawn("fan-out", fan_out.run(readers.stop.clone()));
+        let mut markers_task = Tasks::new();
+        markers_task.spawn("markers", marker_task.run(markers_task.stop.clone()));
         let mut workers = Tasks::new();
         workers.spawn("relay", relay_task.run(workers.stop.clone()));
-        workers.spawn("markers", marker_task.run(workers.stop.clone()));
         workers.spawn("tokens", tokens.run(workers.stop.clone()));
 
         let health = Health { sql: sql.clone(), log, progress };
@@ -108,14 +108,25 @@ impl App {
         let routes = http::router(chat, health, server.websocket_routes(), site);
         let listener = bind("--http", config.http).await?;
         let http = listener.local_addr()?;
-        let (mut front, mut sessions) = (Tasks::new(), Tasks::new());
-        front.spawn("http", serve_http(listener, routes, front.stop.clone()));
+        let mut listeners = Tasks::new();
+        listeners.spawn("http", serve_http(server.clone(), listener, routes));
         let tcp = match config.tcp {
-            Some(address) => Some(serve_tcp(&server, &mut sessions, address).await?),
+            Some(address) => Some(serve_tcp(&server, &mut listeners, address).await?),
             None => None,
         };
         let log = describe(&config.broker, server.broker().capabilities().durability);
-        Ok(Self { http, tcp, log, server, sql, front, workers, sessions, readers, _lock: lock })
+        Ok(Self {
+            http,
+            tcp,
+            log,
+            server,
+            sql,
+            listeners,
+            markers: markers_task,
+            workers,
+            readers,
+            _lock: lock,
+        })
     }
 
     /// Where page and REST are.
@@ -135,15 +146,15 @@ impl App {
         )
     }
 
-    /// Stops in the order in which nothing is lost: requests are answered, changes told,
+    /// Stops in the order in which nothing is lost: markers told, requests answered and
     /// sessions drained, the log closed, its readers at its end, the database last.
     pub async fn stop(self, drain: Duration) {
-        self.front.stop(LAST_WORDS).await;
-        self.workers.stop(LAST_WORDS).await;
+        self.markers.stop(LAST_WORDS).await;
         if !self.server.shutdown(drain).await {
             tracing::warn!("some sessions were cut off: --drain was over");
         }
-        self.sessions.join(LAST_WORDS).await;
+        self.listeners.join(LAST_WORDS).await;
+        self.workers.stop(LAST_WORDS).await;
         self.readers.join(LAST_WORDS).await;
         self.sql.close().await;
     }
@@ -240,10 +251,8 @@ async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
         .map_err(|error| format!("{flag} {address} cannot be used: {error}").into())
 }
 
-async fn serve_http(listener: TcpListener, routes: axum::Router, stop: CancellationToken) {
-    let service = routes.into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned());
-    if let Err(error) = served.await {
+async fn serve_http(server: Server, listener: TcpListener, routes: axum::Router) {
+    if let Err(error) = server.serve_http(listener, routes).await {
         tracing::error!(%error, "HTTP is not served any more");
     }
 }

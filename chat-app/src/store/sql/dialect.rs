@@ -58,17 +58,18 @@ pub(super) fn migrator() -> Migrator {
     Migrator::with_migrations(vec![migration(1, "rooms", rooms)])
 }
 
-/// `(left, right) IN (…)` with bound pairs.
-pub(super) fn push_pair_in<'a>(
-    query: &mut Builder,
-    columns: &str,
-    pairs: impl Iterator<Item = (&'a str, &'a str)>,
-) {
-    query.push("(").push(columns).push(") IN (");
-    query.push_values(pairs, |mut row, (left, right)| {
-        row.push_bind(left.to_owned()).push_bind(right.to_owned());
+/// Which of these messages (room, id) are there already. The join's order is fixed: SQLite
+/// would otherwise rather read the whole table than look up each pair.
+pub(super) fn stored<'a>(messages: impl Iterator<Item = (&'a str, &'a str)>) -> Builder {
+    let mut query = Builder::new("WITH wanted(room_id, id) AS (");
+    query.push_values(messages, |mut row, (room, id)| {
+        row.push_bind(room.to_owned()).push_bind(id.to_owned());
     });
-    query.push(")");
+    query.push(
+        ") SELECT messages.room_id, messages.id FROM wanted CROSS JOIN messages \
+         ON messages.room_id = wanted.room_id AND messages.id = wanted.id",
+    );
+    query
 }
 
 /// One statement that moves many room heads: (room, last ordinal, time of the last message).
@@ -99,8 +100,9 @@ pub(super) fn advance_markers<'a>(
     });
     query.push(
         "), counted AS (SELECT moved.room_id, moved.user_id, moved.position, \
-         max(moved.ordinal, coalesce((SELECT max(messages.ordinal) FROM messages \
-           WHERE messages.room_id = moved.room_id AND messages.position <= moved.position), 0)) \
+         max(moved.ordinal, coalesce((SELECT messages.ordinal FROM messages \
+           WHERE messages.room_id = moved.room_id AND messages.position <= moved.position \
+           ORDER BY messages.position DESC LIMIT 1), 0)) \
            AS ordinal, room_heads.last_ordinal \
          FROM moved JOIN room_heads ON room_heads.room_id = moved.room_id) \
          UPDATE members SET \
@@ -115,4 +117,33 @@ pub(super) fn advance_markers<'a>(
 /// `LIKE` with the pattern's own signs taken literally; `\` escapes.
 pub(super) fn like(text: &str) -> String {
     text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How SQLite would go about a statement.
+    async fn way(query: Builder) -> String {
+        use sqlx::{AssertSqlSafe, Row as _};
+        let folder = tempfile::tempdir().unwrap();
+        let pool = connect(&folder.path().join("plan.db"), 1).await.unwrap();
+        migrator().run(&pool).await.unwrap();
+        let explain = format!("EXPLAIN QUERY PLAN {}", query.sql().as_str());
+        let steps = sqlx::query(AssertSqlSafe(explain)).fetch_all(&pool).await.unwrap();
+        steps.iter().map(|step| step.get::<String, _>("detail") + "\n").collect()
+    }
+
+    #[tokio::test]
+    async fn no_statement_of_a_batch_reads_a_whole_table() {
+        let pairs = [("r", "a"), ("r", "b")];
+        let stored = way(stored(pairs.into_iter())).await;
+        assert!(stored.contains("messages_by_id (room_id=? AND id=?)"), "{stored}");
+        let markers = [("r", "ann", "p", 0), ("r", "bob", "p", 0)];
+        let markers = way(advance_markers(markers.into_iter())).await;
+        assert!(markers.contains("messages_by_position (room_id=? AND position<?)"), "{markers}");
+        assert!(markers.contains("members USING PRIMARY KEY (room_id=? AND user_id=?)"));
+        let heads = way(advance_heads([("r", 1, 1), ("s", 1, 1)].into_iter())).await;
+        assert!(heads.contains("room_heads USING PRIMARY KEY (room_id=?)"), "{heads}");
+    }
 }

@@ -181,9 +181,8 @@ async fn stored(
     if messages.is_empty() {
         return Ok(HashSet::new());
     }
-    let mut query = Builder::new("SELECT room_id, id FROM messages WHERE ");
     let pairs = messages.iter().map(|row| (row.message.room.as_str(), row.message.id.as_str()));
-    dialect::push_pair_in(&mut query, "room_id, id", pairs);
+    let mut query = dialect::stored(pairs);
     let rows = query.build().persistent(false).fetch_all(&mut **transaction).await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
