@@ -478,3 +478,42 @@ async fn the_last_handle_ends_the_session() {
     .await
     .unwrap();
 }
+
+/// Answers every SUBSCRIBE with this ERROR.
+struct Refusing(&'static str);
+
+#[async_trait]
+impl Connector for Refusing {
+    async fn connect(&self) -> io::Result<Box<dyn ByteStream>> {
+        let (ours, mut theirs) = tokio::io::duplex(4096);
+        let error = self.0;
+        tokio::spawn(async move {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let mut read = [0; 4096];
+            let _ = theirs.read(&mut read).await; // CONNECT
+            let _ = theirs.write_all(b"CONNECTED\nversion:1.2\n\n\0").await;
+            let count = theirs.read(&mut read).await.unwrap_or(0);
+            let said = String::from_utf8_lossy(&read[..count]).into_owned();
+            let receipt = said.split("receipt:").nth(1).and_then(|rest| rest.lines().next());
+            let receipt = receipt.unwrap_or_default();
+            let frame = format!("ERROR\ncode:{error}\nreceipt-id:{receipt}\nmessage:no\n\n\0");
+            let _ = theirs.write_all(frame.as_bytes()).await;
+        });
+        Ok(Box::new(ours))
+    }
+}
+
+#[tokio::test]
+async fn a_place_that_somebody_else_holds_is_told_and_a_passing_refusal_is_tried_again() {
+    let pauses = (Duration::from_millis(1), Duration::from_millis(5));
+    for code in ["in-use", "forbidden"] {
+        let builder = Client::over(Arc::new(Refusing(code))).pauses(pauses.0, pauses.1);
+        let client = builder.connect().await.unwrap();
+        let refused = tokio::time::timeout(5 * SECOND, client.subscribe("/topic/a")).await;
+        assert!(matches!(refused, Ok(Err(ClientError::Refused(_)))), "{code} {refused:?}");
+    }
+    let builder = Client::over(Arc::new(Refusing("unavailable"))).pauses(pauses.0, pauses.1);
+    let client = builder.connect().await.unwrap();
+    let waiting = tokio::time::timeout(SECOND / 10, client.subscribe("/topic/a")).await;
+    assert!(waiting.is_err(), "{waiting:?}");
+}

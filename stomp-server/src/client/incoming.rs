@@ -98,14 +98,23 @@ impl Engine {
         let problem = problem::of_error(frame);
         tracing::debug!(%problem, "the server ends the session");
         let wait = problem.retry_after;
-        if !is_passing(problem.code) {
-            let id = frame.header("receipt-id").unwrap_or_default();
-            match meaning(&id) {
+        let id = frame.header("receipt-id").unwrap_or_default();
+        let about = meaning(&id);
+        if !is_passing(problem.code) || self.is_held_by_others(&about, &problem) {
+            match about {
                 Meaning::Nothing if blames_a_frame(&problem) => self.outbox.blame(&problem),
                 about => self.refused(about, problem),
             }
         }
         End::Lost(wait)
+    }
+
+    /// A durable place is in use. After a lost connection that is our own past self, which the
+    /// server will give up soon; at first it is somebody else, who may stay for ever.
+    fn is_held_by_others(&self, about: &Meaning, problem: &Problem) -> bool {
+        let Meaning::Subscribed(number) = about else { return false };
+        problem.code == Code::InUse
+            && self.entries.get(number).is_some_and(|entry| entry.opened.is_some())
     }
 
     fn refused(&mut self, about: Meaning, problem: Problem) {
