@@ -94,12 +94,14 @@ async fn house() -> House {
 #[tokio::test]
 async fn broken_frames_end_the_connection_with_the_code_that_says_why() {
     let house = house().await;
+    let mut long_ping = b"\x89\xfe\x00\x7e\0\0\0\0".to_vec();
+    long_ping.extend([b'p'; 126]);
     let cases: [(&str, &[u8], u16); 7] = [
         ("no mask", b"\x81\x05hello", 1002),
         ("a reserved bit, as compression would set it", b"\xc1\x80\0\0\0\0", 1002),
         ("an unknown opcode", b"\x83\x80\0\0\0\0", 1002),
         ("a ping in pieces", b"\x09\x80\0\0\0\0", 1002),
-        ("a long ping", b"\x89\xfe\x00\x7e\0\0\0\0", 1002),
+        ("a long ping", &long_ping, 1002),
         ("a continuation of nothing", b"\x80\x80\0\0\0\0", 1002),
         ("text that is not UTF-8", b"\x81\x82\0\0\0\0\xff\xfe", 1007),
     ];
