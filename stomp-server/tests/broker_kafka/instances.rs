@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use stomp_core::SharedMessage;
 use stomp_server::{
-    broker::{Broker, Publish, StartFrom},
+    broker::{Broker, BrokerError, KafkaConfig, Position, Publish, StartFrom},
+    problem::Code,
     testing::listener::{Listening, body, kept, numbers, publish, publish_numbers},
 };
 use tokio::{task::JoinSet, time::timeout};
@@ -138,6 +139,28 @@ async fn the_first_in_the_log_wins_whichever_instance_took_it() {
     let mut all = Listening::to(3, "/topic/a").from(StartFrom::First).on(&later).await;
     assert_eq!(all.bodies(100).await, numbers(0..100));
     assert_eq!(all.bodies(1).await, ["end"]);
+    later.close().await;
+}
+
+#[tokio::test]
+async fn the_largest_body_travels_and_a_larger_one_is_refused_for_certain() {
+    let Some(kafka) = one_node() else { return };
+    let config = KafkaConfig { max_body: 16 << 20, ..fresh(&kafka, 2) };
+    let (one, other) = (open(&config).await, open(&config).await);
+    let mut listener = Listening::to(1, "/topic/a").within(64 << 20).on(&other).await;
+    let body = |size| SharedMessage::new("/topic/a", [("", ""); 0], vec![7; size]);
+    let largest = one.publish(Publish::kept(body(16 << 20))).await.unwrap();
+    assert_eq!(listener.next().await.logged.message, body(16 << 20));
+    let larger = one.publish(Publish::kept(body(17 << 20))).await;
+    let Err(BrokerError::Refused(problem)) = larger else { panic!("it is refused") };
+    assert_eq!(problem.code, Code::TooLarge);
+    one.close().await;
+    other.close().await;
+    let later = open(&without_ring(config)).await;
+    let before =
+        Position { offset: largest.position.unwrap().offset - 1, ..largest.position.unwrap() };
+    let asked = Listening::to(2, "/topic/a").within(64 << 20).from(StartFrom::After(before));
+    assert_eq!(asked.on(&later).await.next().await.logged.message, body(16 << 20));
     later.close().await;
 }
 

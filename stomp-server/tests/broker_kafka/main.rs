@@ -5,7 +5,12 @@
 
 mod instances;
 mod nodes;
+#[cfg(feature = "cli")]
+mod processes;
 mod promises;
+#[cfg(feature = "cli")]
+#[path = "../started/mod.rs"]
+mod started;
 mod starting;
 
 use std::{

@@ -13,7 +13,7 @@ use stomp_server::{
     broker::{Broker, BrokerError, Durability, KafkaBroker},
     testing::{
         Kafka,
-        listener::{Listening, kept},
+        listener::{Listening, kept, numbers, publish_numbers},
     },
 };
 use tokio::{task::JoinSet, time::sleep};
@@ -120,4 +120,43 @@ fn note(book: &Book) {
 async fn at_rest(kafka: &Arc<Kafka>, work: impl FnOnce(&Kafka) + Send + 'static) {
     let kafka = kafka.clone();
     tokio::task::spawn_blocking(move || work(&kafka)).await.unwrap();
+}
+
+/// The whole cluster is away for a while: publications wait, and are neither lost nor doubled.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kafka_may_be_away_and_come_back() {
+    let Some(kafka) = Kafka::start(1) else { return };
+    let kafka = Arc::new(kafka);
+    let config = fresh(&kafka, 4);
+    let broker = open(&config).await;
+    let mut listener = Listening::to(1, "/topic/a").on(&broker).await;
+    publish_numbers(&broker, "/topic/a", 0..10).await;
+    at_rest(&kafka, |kafka| kafka.kill(1)).await;
+    let waiting: Vec<_> = (10..20).map(|number| broker.publish(kept("/topic/a", number))).collect();
+    sleep(Duration::from_secs(5)).await;
+    at_rest(&kafka, |kafka| kafka.resume(1)).await;
+    for reply in waiting {
+        assert!(!reply.await.unwrap().duplicate);
+    }
+    publish_numbers(&broker, "/topic/a", 20..30).await;
+    assert_eq!(listener.bodies(30).await, numbers(0..30));
+    listener.is_quiet().await;
+    broker.close().await;
+}
+
+/// A log that stays away: the outcome of what was on its way is unknown, and the end is in time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_kafka_nothing_is_accepted_and_closing_ends() {
+    let Some(kafka) = Kafka::start(1) else { return };
+    let mut config = fresh(&kafka, 1);
+    config.broker.publish_timeout = Duration::from_secs(2);
+    let broker = open(&config).await;
+    drop(kafka);
+    let outcome = broker.publish(kept("/topic/a", "lost?")).await;
+    assert!(matches!(outcome, Err(BrokerError::Unknown(_))), "{outcome:?}");
+    let last = broker.publish(kept("/topic/a", "on its way"));
+    let begin = Instant::now();
+    broker.close().await;
+    assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
+    assert!(matches!(last.await, Err(BrokerError::Unknown(_))));
 }

@@ -22,6 +22,7 @@ mod record;
 mod scan;
 mod tail;
 mod topics;
+mod upkeep;
 mod window;
 mod worker;
 
@@ -33,7 +34,7 @@ use tokio::task::JoinHandle;
 
 pub use self::config::{KafkaConfig, KafkaStartError};
 use self::{
-    client::LiveProducer, producer::LogProducer, reach::Reach, receipts::Receipts, tail::Progress,
+    client::LiveProducer, reach::Reach, receipts::Receipts, tail::Progress, upkeep::Current,
     window::Window, worker::Worker,
 };
 use super::{
@@ -68,7 +69,7 @@ pub struct KafkaBroker {
 }
 
 struct Producers {
-    log: LogProducer,
+    log: Current,
     live: LiveProducer,
 }
 
@@ -98,7 +99,7 @@ impl KafkaBroker {
         }
         let Some(headers) = record::headers(&publish) else { return Reply::now(Err(invalid())) };
         self.receipts.send(partition, size, publish.dedupe.is_some(), |ticket| {
-            producer::send(&self.producers.log, &self.log_topic, &publish, headers, ticket)
+            producer::send(&self.producers.log.read(), &self.log_topic, &publish, headers, ticket)
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::Consumer,
@@ -20,6 +20,7 @@ use super::{
     scan::Readers,
     tail::{Progress, Tail, damaged_records},
     topics::{self, Found, Topics},
+    upkeep::Upkeep,
     window::Window,
 };
 use crate::broker::{
@@ -131,7 +132,9 @@ async fn start(
     let hub = Hub::reading(config.broker.clone(), log.epoch, log.starts.clone(), reach.clone());
     let hub = Arc::new(hub);
     let producers = Producers {
-        log: client::log_producer(&config, Told(receipts.clone())).map_err(unavailable)?,
+        log: Arc::new(RwLock::new(Arc::new(
+            client::log_producer(&config, Told(receipts.clone())).map_err(unavailable)?,
+        ))),
         live: client::live_producer(&config).map_err(unavailable)?,
     };
     let tail = Tail {
@@ -146,6 +149,13 @@ async fn start(
     };
     tail.assign(&reader, &log.live_heads).map_err(unavailable)?;
     let tail = tokio::task::spawn_blocking(move || tail.run(&reader));
+    let upkeep = Upkeep {
+        config: config.clone(),
+        hub: hub.clone(),
+        reach: reach.clone(),
+        producer: producers.log.clone(),
+    };
+    hub.tasks.spawn(upkeep.run());
     let broker = KafkaBroker {
         config,
         durability: log.durability,

@@ -180,6 +180,11 @@ impl Receipts {
         self.lanes[partition].lock().logged
     }
 
+    /// How many bytes are on their way.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Acquire)
+    }
+
     pub(super) fn has_room(&self) -> bool {
         self.bytes.load(Ordering::Acquire) < self.limit || self.is_closed.load(Ordering::Acquire)
     }

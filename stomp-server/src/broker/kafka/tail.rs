@@ -63,8 +63,10 @@ impl Progress {
 }
 
 /// What is counted when a record makes no sense.
+pub(super) const DAMAGED: &str = "stomp_kafka_damaged_records_total";
+
 pub(super) fn damaged_records() -> Counter {
-    counter!("stomp_kafka_damaged_records_total")
+    counter!(DAMAGED)
 }
 
 impl Tail {

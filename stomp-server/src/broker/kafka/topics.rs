@@ -13,12 +13,17 @@ use super::{
     client::{self, PATIENCE, Quiet, Reader},
     config::{KafkaConfig, KafkaStartError},
 };
+use crate::broker::JournalSync;
 
 /// How long kept messages stay at least: as long as a durable place.
 const RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// How long volatile messages stay: long enough for a reader to be slow.
 const LIVE_RETENTION: Duration = Duration::from_secs(60);
+
+/// Where there is one copy only, a receipt waits for its disk, as a journal's does: no other
+/// node could bring back what a loss of power takes.
+const FLUSH: (&str, &str) = ("flush.messages", "1");
 
 /// Makes topics and asks about them.
 pub(super) struct Topics<'a> {
@@ -68,6 +73,9 @@ impl<'a> Topics<'a> {
             ("retention.bytes", "-1".to_owned()),
             ("max.message.bytes", self.config.max_record().to_string()),
         ]);
+        if self.copies() == 1 && self.must_flush() {
+            settings.push((FLUSH.0, FLUSH.1.to_owned()));
+        }
         self.make(name, Wanted { partitions: self.config.partitions as i32, settings }).await
     }
 
@@ -121,6 +129,9 @@ impl<'a> Topics<'a> {
             ("cleanup.policy", "delete"),
         ] {
             want(settings(name) == value, format!("{name} {}, not {value}", settings(name)));
+        }
+        if min_in_sync < 2 && self.must_flush() {
+            want(settings(FLUSH.0) == FLUSH.1, format!("{} {}, not 1", FLUSH.0, settings(FLUSH.0)));
         }
         let retention = number("retention.ms");
         let week = RETENTION.as_millis() as i64;
@@ -190,6 +201,11 @@ impl<'a> Topics<'a> {
             ("min.insync.replicas", (self.copies() - 1).max(1).to_string()),
             ("unclean.leader.election.enable", "false".to_owned()),
         ]
+    }
+
+    /// Whether a receipt has to survive a loss of power where one copy is all there is.
+    fn must_flush(&self) -> bool {
+        self.config.broker.journal_sync == JournalSync::Full
     }
 
     fn copies(&self) -> i32 {
