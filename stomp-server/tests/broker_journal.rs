@@ -13,7 +13,8 @@ use std::{
 
 use stomp_server::{
     broker::{
-        Broker, BrokerConfig, BrokerError, Epoch, JournalBroker, JournalSync, StartFrom,
+        Broker, BrokerConfig, BrokerError, Epoch, JournalBroker, JournalSync, Outcome, Place,
+        StartFrom,
         journal::{Journal, MemoryJournal, SqliteJournal},
     },
     problem::Code,
@@ -57,6 +58,37 @@ async fn everything_is_there_after_a_restart() {
     let mut given = Listening::to(2, "/topic/b").from(StartFrom::First).on(&broker).await;
     assert_eq!(given.next().await.logged.id.to_string(), "given");
     assert!(publish(&broker, "/topic/a", 100).await > first.position.unwrap());
+    broker.close().await;
+}
+
+#[tokio::test]
+async fn durable_places_survive_a_restart_and_a_long_absence_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    let subscribe = |connection| Listening::to(connection, "/topic/a").durable("ann", "inbox");
+    let config = BrokerConfig { replay_records: 10, ring_bytes: 0, ..BrokerConfig::default() };
+    let broker = JournalBroker::open(&path, config.clone()).await.unwrap();
+    let mut listener = subscribe(1).acking(100).on(&broker).await;
+    publish_numbers(&broker, "/topic/a", 0..20).await;
+    let got = listener.take(20).await;
+    listener.settle(&broker, &got[..5], Outcome::Ack).await;
+    broker.close().await; // nobody has unsubscribed: it might as well have been killed
+    drop((broker, listener));
+
+    let broker = JournalBroker::open(&path, config.clone()).await.unwrap();
+    publish_numbers(&broker, "/topic/a", 20..30).await;
+    let mut again = subscribe(2).on(&broker).await;
+    assert_eq!(again.subscribed.recovered, Some(true));
+    assert_eq!(again.bodies(25).await, numbers(5..30), "all of it, however much");
+    broker.unsubscribe(again.key, Place::Keep).await.unwrap();
+    broker.close().await;
+    drop(broker);
+
+    let forgetful = BrokerConfig { place_age: Duration::ZERO, ..config };
+    let broker = JournalBroker::open(&path, forgetful).await.unwrap();
+    tokio::time::sleep(TRIMMED).await;
+    let anew = subscribe(3).on(&broker).await;
+    assert_eq!(anew.subscribed.recovered, None);
     broker.close().await;
 }
 

@@ -39,6 +39,9 @@ pub struct BrokerConfig {
     /// again, doubled with every return up to 100 times this. Default 100 ms, so that a
     /// consumer that returns everything does not turn at full speed.
     pub redelivery_pause: Duration,
+    /// How long a durable subscription's place stays while nobody uses it. Default 7 days; later
+    /// its subscriber starts anew.
+    pub place_age: Duration,
     /// How long a publication waits for a log that is away or full before it fails. Default
     /// 30 s, longer than a restart of what stands behind it.
     pub publish_timeout: Duration,
@@ -77,6 +80,7 @@ impl Default for BrokerConfig {
             queue_bytes: 1 << 30,
             max_deliveries: 10,
             redelivery_pause: Duration::from_millis(100),
+            place_age: Duration::from_secs(7 * 24 * 3600),
             publish_timeout: Duration::from_secs(30),
             journal_backlog: 16 << 20,
             journal_max: 10 << 30,

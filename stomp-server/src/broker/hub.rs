@@ -6,6 +6,7 @@
 //! pattern, which span channels, are served under the log's lock, so that they see log order.
 
 mod archive;
+mod durable;
 mod queueing;
 #[cfg(feature = "kafka")]
 pub(super) mod remote;
@@ -35,6 +36,7 @@ use super::{
     index::Index,
     journal::{Entry, Extent, Journal},
     pattern::Words,
+    places::Places,
     queue::Queue,
     queues::{Ledger, Queues},
     ring::{Evicted, Place, Ring},
@@ -60,6 +62,7 @@ pub(super) struct Hub {
     has_patterns: AtomicBool,
     subscriptions: Mutex<HashMap<SubscriptionKey, Registered>>,
     queues: Queues,
+    places: Places,
     /// Where queues' changes are kept; nowhere in memory.
     ledger: Option<Arc<dyn Ledger>>,
     /// Whether somebody looks after the queues' times.
@@ -150,6 +153,7 @@ impl Hub {
             has_patterns: AtomicBool::new(false),
             subscriptions: Mutex::default(),
             queues: Queues::default(),
+            places: Places::default(),
             ledger,
             has_keeper: AtomicBool::new(false),
             volatile: AtomicU64::new(0),
@@ -261,24 +265,41 @@ impl Hub {
     ) -> Reply<()> {
         let registered = self.subscriptions.lock().get(&key).cloned();
         match registered {
-            Some(Registered::Topic(subscription)) => subscription.settle(tokens),
-            Some(Registered::Queue(queue)) => {
-                return self.apply(&queue, queue.settle(key, tokens, outcome));
+            Some(Registered::Topic(subscription)) => {
+                subscription.settle(tokens);
+                self.keep_place(&subscription)
             }
-            None => {}
+            Some(Registered::Queue(queue)) => {
+                self.apply(&queue, queue.settle(key, tokens, outcome))
+            }
+            None => Reply::now(Ok(())),
         }
-        Reply::now(Ok(()))
+    }
+
+    /// Ends a subscription, whose place stays; nothing is offered to it once this has returned.
+    pub(super) fn unsubscribe(self: &Arc<Self>, key: SubscriptionKey) -> Reply<()> {
+        self.leave(key, super::Place::Keep)
     }
 
     /// Ends a subscription; nothing is offered to it once this has returned.
-    pub(super) fn unsubscribe(self: &Arc<Self>, key: SubscriptionKey) -> Reply<()> {
+    pub(super) fn leave(self: &Arc<Self>, key: SubscriptionKey, place: super::Place) -> Reply<()> {
         let registered = self.subscriptions.lock().remove(&key);
         match registered {
-            Some(Registered::Topic(subscription)) => self.leave_topic(&subscription),
-            Some(Registered::Queue(queue)) => return self.leave_queue(queue, key),
-            None => {}
+            Some(Registered::Topic(subscription)) => {
+                self.leave_topic(&subscription);
+                self.leave_place(&subscription, place)
+            }
+            Some(Registered::Queue(queue)) => self.leave_queue(queue, key),
+            None => Reply::now(Ok(())),
         }
-        Reply::now(Ok(()))
+    }
+
+    /// The topic subscription of this key.
+    fn topic(&self, key: SubscriptionKey) -> Option<Arc<Subscription>> {
+        match self.subscriptions.lock().get(&key) {
+            Some(Registered::Topic(subscription)) => Some(subscription.clone()),
+            Some(Registered::Queue(_)) | None => None,
+        }
     }
 
     fn register(&self, key: SubscriptionKey, registered: Registered) -> Result<(), BrokerError> {

@@ -112,7 +112,7 @@ impl Broker for MemoryBroker {
             durability: Durability::Memory,
             queues: true,
             priority: true,
-            durable_subscriptions: false,
+            durable_subscriptions: true,
         }
     }
 
@@ -132,8 +132,8 @@ impl Broker for MemoryBroker {
         self.hub.subscribe(request, outbound)
     }
 
-    fn unsubscribe(&self, key: SubscriptionKey, _place: Place) -> Reply<()> {
-        self.hub.unsubscribe(key)
+    fn unsubscribe(&self, key: SubscriptionKey, place: Place) -> Reply<()> {
+        self.hub.leave(key, place)
     }
 
     fn settle(&self, key: SubscriptionKey, tokens: &[Token], outcome: Outcome) -> Reply<()> {

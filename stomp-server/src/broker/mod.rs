@@ -17,6 +17,7 @@ mod memory;
 mod message;
 mod partition;
 mod pattern;
+mod places;
 mod position;
 mod queue;
 mod queues;

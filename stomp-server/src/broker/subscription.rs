@@ -22,8 +22,10 @@ pub(super) struct Subscription {
 #[derive(Debug)]
 struct Flow {
     phase: Phase,
-    /// Tokens that have not been settled, rising.
-    open: VecDeque<u64>,
+    /// Tokens that have not been settled, rising, and what they stand for.
+    open: VecDeque<(u64, u64)>,
+    /// The offset of the last message that was handed over.
+    handed_over: Option<u64>,
     tokens: u64,
     /// What the next message weighs, where it found no room.
     wanted: usize,
@@ -76,7 +78,7 @@ impl Member {
 
     /// The one that fits a subscription which has just turned live.
     pub(super) fn live(subscription: &Arc<Subscription>) -> Self {
-        if subscription.request.acks {
+        if subscription.request.acks || subscription.request.durable.is_some() {
             Self::tracked(subscription)
         } else {
             Self::plain(subscription)
@@ -106,7 +108,13 @@ impl Member {
 impl Subscription {
     /// A live one, or one that catches up behind an offset.
     pub(super) fn new(request: SubscribeRequest, outbound: Outbound) -> Self {
-        let flow = Flow { phase: Phase::Live, open: VecDeque::new(), tokens: 0, wanted: 0 };
+        let flow = Flow {
+            phase: Phase::Live,
+            open: VecDeque::new(),
+            handed_over: None,
+            tokens: 0,
+            wanted: 0,
+        };
         Self { request, outbound, flow: Mutex::new(flow), moved: Notify::new() }
     }
 
@@ -221,6 +229,23 @@ impl Subscription {
         }
     }
 
+    /// Notes where it begins.
+    pub(super) fn begin(&self, place: u64) {
+        self.flow.lock().handed_over = Some(place);
+    }
+
+    /// Up to where everything has been settled, or handed over where nothing is settled; nothing
+    /// before it has begun. What still waits in the outbound has not been handed over.
+    pub(super) fn progress(&self) -> Option<u64> {
+        self.request.durable.as_ref()?;
+        let flow = self.flow.lock();
+        let handed_over = flow.handed_over?;
+        let open = flow.open.iter().map(|(_, offset)| *offset);
+        let waiting = self.outbound.oldest_waiting(self.request.key);
+        let oldest = open.chain(waiting).min();
+        Some(oldest.map_or(handed_over, |oldest| oldest.saturating_sub(1).min(handed_over)))
+    }
+
     /// Settles deliveries; tokens that are not open are ignored.
     pub(super) fn settle(&self, tokens: &[Token]) {
         let mut flow = self.flow.lock();
@@ -246,21 +271,24 @@ impl Subscription {
     }
 
     fn delivery(&self, flow: &mut Flow, logged: &Arc<Logged>) -> Delivery {
-        let token = self.request.acks.then(|| flow.issue());
+        let offset = logged.position.map(|position| position.offset);
+        flow.handed_over = offset.or(flow.handed_over);
+        // A volatile message has no place that could be reached.
+        let token = self.request.acks.then(|| flow.issue(offset.unwrap_or(u64::MAX)));
         Delivery { subscription: self.request.key, logged: logged.clone(), token, redeliveries: 0 }
     }
 }
 
 impl Flow {
-    fn issue(&mut self) -> Token {
+    fn issue(&mut self, offset: u64) -> Token {
         self.tokens += 1;
-        self.open.push_back(self.tokens);
+        self.open.push_back((self.tokens, offset));
         Token(self.tokens)
     }
 
     fn take_back(&mut self, token: Option<Token>) {
         if let Some(Token(token)) = token
-            && let Ok(at) = self.open.binary_search(&token)
+            && let Ok(at) = self.open.binary_search_by_key(&token, |(token, _)| *token)
         {
             self.open.remove(at);
         }

@@ -19,7 +19,7 @@ use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::broker::{ConnectionId, Delivery};
+use crate::broker::{ConnectionId, Delivery, SubscriptionKey};
 
 /// What happens to topic messages when a subscriber does not keep up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -184,6 +184,14 @@ impl Outbound {
         self.0.queue.lock().closed
     }
 
+    /// The offset of the oldest kept message that waits for a subscription here, also when the
+    /// connection is gone.
+    pub fn oldest_waiting(&self, subscription: SubscriptionKey) -> Option<u64> {
+        let queue = self.0.queue.lock();
+        let mut waiting = queue.deliveries.iter().filter(|one| one.subscription == subscription);
+        waiting.find_map(|one| one.logged.position).map(|position| position.offset)
+    }
+
     /// Bytes that wait for this connection.
     pub fn waiting(&self) -> usize {
         self.0.waiting.load(Ordering::Relaxed)
@@ -255,10 +263,8 @@ impl OutboundQueue {
 
 impl Drop for OutboundQueue {
     fn drop(&mut self) {
-        let mut queue = self.0.queue.lock();
-        queue.closed = true;
-        queue.deliveries = VecDeque::new();
-        drop(queue);
+        // What waits stays until the broker lets go: a durable place must not pass over it.
+        self.0.queue.lock().closed = true;
         self.0.room.notify_waiters();
     }
 }

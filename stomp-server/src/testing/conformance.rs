@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+mod durable;
 mod log;
 mod queues;
 mod topics;
@@ -70,6 +71,13 @@ const QUEUES: [Check; 9] = checks![
 
 const PRIORITY: [Check; 1] = checks![queues::higher_priorities_come_first];
 
+const DURABLE: [Check; 4] = checks![
+    durable::a_place_is_kept_while_its_subscriber_is_away,
+    durable::what_was_not_acknowledged_or_not_sent_comes_again,
+    durable::a_place_has_one_subscriber_at_a_time,
+    durable::a_forgotten_place_begins_anew,
+];
+
 /// Holds a backend to its promises, each with a broker of its own that `make` gives.
 ///
 /// # Panics
@@ -86,6 +94,9 @@ where
     }
     if capabilities.queues && capabilities.priority {
         checks.extend(PRIORITY);
+    }
+    if capabilities.durable_subscriptions {
+        checks.extend(DURABLE);
     }
     for (name, check) in checks {
         let broker = make().await;

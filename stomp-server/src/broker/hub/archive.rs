@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use super::{Hub, topics::Start};
 use crate::broker::{
-    Reply, StartFrom, Subscribed,
+    Reply, StartFrom, SubscribeRequest, Subscribed,
     journal::{Journal, JournalError, Span},
     replay::Stride,
     subscription::Subscription,
@@ -25,7 +25,7 @@ impl Hub {
                 let start = remote.find_start(&hub, &subscription.request).await;
                 return replier.send(Ok(hub.join_anyhow(&subscription, start)));
             }
-            let search = hub.find_start(&subscription.request.route, from);
+            let search = hub.find_start(&subscription.request, from);
             let start = match tokio::time::timeout(hub.config.replay_time, search).await {
                 Ok(Ok(start)) => start,
                 Ok(Err(error)) => {
@@ -39,7 +39,12 @@ impl Hub {
         reply
     }
 
-    async fn find_start(&self, route: &str, from: StartFrom) -> Result<Start, JournalError> {
+    async fn find_start(
+        &self,
+        request: &SubscribeRequest,
+        from: StartFrom,
+    ) -> Result<Start, JournalError> {
+        let route = &request.route;
         let Some(archive) = &self.archive else { return Ok(Start::NotKept) };
         let trimmed = self.trimmed.load(Ordering::Acquire);
         let upto = self.log.lock().newest();
@@ -48,6 +53,8 @@ impl Hub {
             StartFrom::Next => Ok(Start::Live),
             StartFrom::First => self.bounded(&**archive, route, kept).await,
             StartFrom::After(place) if place.offset < trimmed => Ok(Start::NotKept),
+            // Whoever has a place of its own gets everything behind it, at its own pace.
+            StartFrom::After(place) if request.durable.is_some() => Ok(Start::Behind(place.offset)),
             StartFrom::After(place) => {
                 self.bounded(&**archive, route, Span { after: place.offset, upto }).await
             }

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::{Hub, Log, Registered};
+use super::{Hub, Log, Registered, now_ms};
 use crate::{
     broker::{
-        BrokerError, Position, Reply, StartFrom, SubscribeRequest, Subscribed,
+        BrokerError, Place, Position, Reply, StartFrom, SubscribeRequest, Subscribed,
         queues::is_queue,
         replay,
         subscription::{Member, Subscription},
@@ -31,15 +31,20 @@ impl Hub {
     /// Makes a subscription.
     pub(in crate::broker) fn subscribe(
         self: &Arc<Self>,
-        request: SubscribeRequest,
+        mut request: SubscribeRequest,
         outbound: Outbound,
     ) -> Reply<Subscribed> {
         if is_queue(&request.route) {
             return Reply::now(self.join_queue(&request, outbound));
         }
         let is_pattern = self.words.is_pattern(&request.route);
+        let at = |offset| self.position(offset);
+        if let Err(error) = self.places.claim(&mut request, at, now_ms()) {
+            return Reply::now(Err(error));
+        }
         let subscription = Arc::new(Subscription::new(request, outbound));
         if let Err(error) = self.admit(&subscription, is_pattern) {
+            drop(self.leave_place(&subscription, Place::Keep));
             return Reply::now(Err(error));
         }
         #[cfg(feature = "kafka")]
@@ -59,6 +64,12 @@ impl Hub {
         let request = &subscription.request;
         if is_pattern {
             self.words.check(&request.route)?;
+            if request.durable.is_some() {
+                return Err(BrokerError::refused(
+                    Code::Invalid,
+                    "A durable subscription is for one topic, without wildcards.",
+                ));
+            }
             if !matches!(request.from, None | Some(StartFrom::Next)) {
                 return Err(BrokerError::refused(
                     Code::Invalid,
@@ -87,6 +98,8 @@ impl Hub {
                 && subscription.turn_live(log.ring.newest(state.slot).unwrap_or(0));
         }
         drop(log);
+        subscription.begin(place);
+        drop(self.keep_place(subscription)); // so that there is one, whatever happens next
         if subscription.has_ended() {
             // It was unsubscribed meanwhile, and nobody will do it again.
         } else if is_live {

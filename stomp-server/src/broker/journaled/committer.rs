@@ -77,7 +77,7 @@ impl Committer {
                 _ = ticks.tick() => self.look_after().await,
                 goes_on = self.inbox.wait() => {
                     if !goes_on {
-                        let last = self.upkeep.cursor();
+                        let last = self.upkeep.places_and_cursor();
                         return self.accept(jobs(last)).await;
                     }
                     let jobs = self.inbox.take(BATCH);

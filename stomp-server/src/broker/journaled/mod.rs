@@ -67,6 +67,9 @@ impl JournalBroker {
         }
         let dedupe = upkeep::seen_lately(&*journal, extent, &hub.config).await?;
         hub.wake_queues();
+        for place in journal.places().await? {
+            hub.restore_place(place);
+        }
         let committer = Committer::new(hub.clone(), inbox.clone(), journal.clone(), dedupe);
         let committer = Mutex::new(Some(tokio::spawn(committer.run(extent.newest + 1))));
         Ok(Self { hub, inbox, journal, committer })
@@ -99,7 +102,7 @@ impl Broker for JournalBroker {
             durability: Durability::Disk,
             queues: true,
             priority: true,
-            durable_subscriptions: false,
+            durable_subscriptions: true,
         }
     }
 
@@ -138,8 +141,8 @@ impl Broker for JournalBroker {
         self.hub.subscribe(request, outbound)
     }
 
-    fn unsubscribe(&self, key: SubscriptionKey, _place: Place) -> Reply<()> {
-        self.hub.unsubscribe(key)
+    fn unsubscribe(&self, key: SubscriptionKey, place: Place) -> Reply<()> {
+        self.hub.leave(key, place)
     }
 
     fn settle(&self, key: SubscriptionKey, tokens: &[Token], outcome: Outcome) -> Reply<()> {

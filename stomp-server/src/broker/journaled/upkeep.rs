@@ -62,7 +62,7 @@ impl Upkeep {
             }
             Err(_) => None, // a disk that does not answer is told of by the next commit
         };
-        let mut changes = self.cursor();
+        let mut changes = self.places_and_cursor();
         changes.extend(trim.map(Change::Trim));
         changes.extend(self.forget_ids().map(Change::Unsee));
         changes
@@ -76,8 +76,15 @@ impl Upkeep {
         self.is_too_large()
     }
 
+    /// What is to be kept at the end, and from time to time.
+    pub(super) fn places_and_cursor(&mut self) -> Vec<Change> {
+        let mut changes = self.hub.place_changes();
+        changes.extend(self.cursor());
+        changes
+    }
+
     /// The workers' place, where the journal does not have it yet.
-    pub(super) fn cursor(&mut self) -> Vec<Change> {
+    fn cursor(&mut self) -> Vec<Change> {
         let hold = Some(self.hub.log.lock().hold()).filter(|hold| *hold < u64::MAX);
         if hold == self.kept_cursor {
             return Vec::new();

@@ -418,10 +418,10 @@ impl State {
             self.deadlines.pop_first();
             if let Some(item) = self.lanes.remove(priority, offset) {
                 self.bury(item, Death::Expired, effects);
-            } else if let Some(place) = self.paused_place(offset) {
-                if let Some(paused) = self.paused.remove(&place) {
-                    self.bury(paused.item, Death::Expired, effects);
-                }
+            } else if let Some(place) = self.paused_place(offset)
+                && let Some(paused) = self.paused.remove(&place)
+            {
+                self.bury(paused.item, Death::Expired, effects);
             }
         }
     }

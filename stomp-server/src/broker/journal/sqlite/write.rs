@@ -1,5 +1,7 @@
 //! A batch as one transaction.
 
+use std::collections::HashMap;
+
 use sqlx::{
     AssertSqlSafe, Connection, Sqlite, SqliteConnection, Transaction, query::Query,
     sqlite::SqliteArguments,
@@ -48,8 +50,22 @@ async fn apply(
     let seen = "seen (offset, at_ms, route, sender, id)";
     insert(transaction, &enqueued, seen, 5, bind_seen).await?;
     delete(transaction, batch).await?;
+    let mut places = HashMap::new();
     for change in batch {
-        apply_one(transaction, change).await?;
+        match change {
+            Change::Place(place) => {
+                places.insert(&place.key, place);
+            }
+            Change::Forget(key) => {
+                places.remove(key);
+                apply_one(transaction, change).await?;
+            }
+            _ => apply_one(transaction, change).await?,
+        }
+    }
+    // A place that moved with each acknowledgement is written once.
+    for place in places.into_values() {
+        bind_place(place).execute(&mut **transaction).await?;
     }
     Ok(())
 }
@@ -147,13 +163,14 @@ async fn apply_one(
     change: &Change,
 ) -> Result<(), sqlx::Error> {
     let statement = match change {
-        Change::Append(_) | Change::Enqueue(_) | Change::Dequeue(_) => return Ok(()),
+        Change::Append(_) | Change::Enqueue(_) | Change::Dequeue(_) | Change::Place(_) => {
+            return Ok(());
+        }
         Change::Returned(offset, returns) => {
             sqlx::query("UPDATE queued SET returns = ? WHERE offset = ?")
                 .bind(i64::from(*returns))
                 .bind(signed(*offset))
         }
-        Change::Place(place) => bind_place(place),
         Change::Forget(key) => sqlx::query("DELETE FROM place WHERE user = ? AND id = ?")
             .bind(key.user.to_string())
             .bind(key.id.to_string()),
