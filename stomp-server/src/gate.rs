@@ -28,6 +28,10 @@ struct Counts {
     limits: ConnectionLimits,
     open: AtomicUsize,
     /// Accepted, but in a handshake or a request still.
+    #[cfg_attr(
+        not(any(feature = "tls", feature = "websocket")),
+        allow(dead_code, reason = "plain TCP has no handshake")
+    )]
     waiting: AtomicUsize,
     users: Arc<Tally<Arc<str>>>,
     addresses: Arc<Tally<IpAddr>>,
@@ -50,6 +54,10 @@ pub(crate) struct Open {
 
 /// A connection in a handshake.
 #[derive(Debug)]
+#[cfg_attr(
+    not(any(feature = "tls", feature = "websocket")),
+    allow(dead_code, reason = "plain TCP has no handshake")
+)]
 pub(crate) struct Waiting(Gate);
 
 impl Gate {
@@ -74,6 +82,10 @@ impl Gate {
     }
 
     /// Counts a connection that is in a handshake; none if there are too many of those.
+    #[cfg_attr(
+        not(any(feature = "tls", feature = "websocket")),
+        allow(dead_code, reason = "plain TCP has no handshake")
+    )]
     pub(crate) fn wait(&self) -> Option<Waiting> {
         let before = self.0.waiting.fetch_add(1, Ordering::Relaxed);
         let waiting = Waiting(self.clone());

@@ -51,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) around: Arc<Surroundings>,
     /// Cancelled once, when the server goes away.
     pub(crate) stop: CancellationToken,
+    #[cfg_attr(not(feature = "websocket"), allow(dead_code, reason = "browsers use WebSocket"))]
     pub(crate) origins: Vec<String>,
     pub(crate) gate: Gate,
     pub(crate) metrics: Metrics,

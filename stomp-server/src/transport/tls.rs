@@ -41,6 +41,7 @@ pub struct Tls {
 
 struct Configs {
     stream: Arc<ServerConfig>,
+    #[cfg(feature = "websocket")]
     http: Arc<ServerConfig>,
 }
 
@@ -154,9 +155,17 @@ fn configs(files: &TlsFiles) -> Result<Configs, TlsError> {
         }
     };
     let stream = builder.with_single_cert(chain, key)?;
-    let mut http = stream.clone();
-    http.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Configs { stream: Arc::new(stream), http: Arc::new(http) })
+    #[cfg(feature = "websocket")]
+    let http = {
+        let mut http = stream.clone();
+        http.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Arc::new(http)
+    };
+    Ok(Configs {
+        stream: Arc::new(stream),
+        #[cfg(feature = "websocket")]
+        http,
+    })
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
