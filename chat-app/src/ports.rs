@@ -141,6 +141,9 @@ pub(crate) trait Rooms: Send + Sync + 'static {
     /// Leaves the room out of one member's list until its next message.
     async fn hide(&self, room: &RoomId, user: &UserId) -> StoreResult<()>;
 
+    /// Keeps the room quiet for one member, until then.
+    async fn mute(&self, room: &RoomId, user: &UserId, until: Timestamp) -> StoreResult<()>;
+
     async fn membership(&self, room: &RoomId) -> StoreResult<Option<Membership>>;
     /// The room as `viewer` may see it: not at all, from outside, or from inside.
     async fn room(&self, room: &RoomId, viewer: &UserId) -> StoreResult<Option<Room>>;

@@ -34,6 +34,7 @@ async fn over_rest() {
         (Method::DELETE, format!("/messages/{message}"), None),
         (Method::POST, "/messages".into(), Some(json!({"text": "x"}))),
         (Method::POST, "/messages".into(), Some(json!({"text": ""}))),
+        (Method::PUT, "/mute".into(), Some(json!({}))),
         (Method::PUT, "/read".into(), Some(json!({"ordinal": 1}))),
         (Method::PUT, "/read".into(), Some(json!({"ordinal": "x"}))),
     ];

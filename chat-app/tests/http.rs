@@ -278,6 +278,14 @@ async fn rooms_are_listed_by_their_newest_activity() {
         path = format!("rooms?limit=2&cursor={cursor}");
     }
     assert_eq!(names, ["one", "three", "two"]);
+
+    // Muting is one's own affair.
+    let mute = format!("rooms/{}/mute", rooms[0]);
+    ann.put(&mute, json!({})).await;
+    let muted = async || ann.get(&format!("rooms/{}", rooms[0])).await["muted_until"].clone();
+    assert_eq!(muted().await, "9999-12-31T23:59:59.999Z");
+    ann.put(&mute, json!({"until": "2020-01-01T00:00:00Z"})).await;
+    assert_eq!(muted().await, Value::Null);
 }
 
 #[tokio::test]

@@ -18,6 +18,9 @@ impl Timestamp {
         Self(since.as_millis() as i64)
     }
 
+    /// The last moment that RFC 3339 can write: for ever.
+    pub(crate) const FOREVER: Self = Self(253_402_300_799_999);
+
     pub(crate) const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }

@@ -58,6 +58,7 @@ fn api() -> Router<Arc<Chat>> {
         .route("/rooms/{room}/members/{user}", put(rooms::put_member).delete(rooms::remove_member))
         .route("/rooms/{room}/join", post(rooms::join))
         .route("/rooms/{room}/leave", post(rooms::leave))
+        .route("/rooms/{room}/mute", put(rooms::mute))
         .route("/rooms/{room}/messages", get(messages::page).post(messages::send))
         .route(
             "/rooms/{room}/messages/{message}",

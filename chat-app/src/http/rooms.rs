@@ -17,7 +17,7 @@ use super::{
     problem::{Answer, Failure},
 };
 use crate::{
-    domain::{Member, Role, Room, RoomId, RoomName, UserId},
+    domain::{Member, Role, Room, RoomId, RoomName, Timestamp, UserId},
     ports::RoomsCursor,
     service::{Chat, RoomRequest},
 };
@@ -178,6 +178,21 @@ pub(super) async fn leave(
     InRoom(room): InRoom,
 ) -> Answer<StatusCode> {
     chat.leave(&caller.user.id, &room).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Default, Deserialize)]
+pub(super) struct Mute {
+    until: Option<Timestamp>,
+}
+
+pub(super) async fn mute(
+    State(chat): State<Arc<Chat>>,
+    caller: Caller,
+    InRoom(room): InRoom,
+    OptionalBody(Mute { until }): OptionalBody<Mute>,
+) -> Answer<StatusCode> {
+    chat.mute(&caller.user.id, &room, until).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -193,6 +193,17 @@ impl Chat {
         self.change(room, user, user, |standing| standing.leave(user)).await
     }
 
+    /// Keeps the room quiet for `user`; without an end, for ever.
+    pub(crate) async fn mute(
+        &self,
+        user: &UserId,
+        room: &RoomId,
+        until: Option<Timestamp>,
+    ) -> Result<(), Problem> {
+        self.memberships.role(room, user).await?;
+        Ok(self.rooms.mute(room, user, until.unwrap_or(Timestamp::FOREVER)).await?)
+    }
+
     /// Gives the room another name.
     pub(crate) async fn rename(
         &self,

@@ -53,6 +53,13 @@ pub(crate) enum StartError {
     Store(#[from] StoreError),
 }
 
+impl StartError {
+    /// The log is being closed, which the next read will find out as well.
+    fn is_shutdown(&self) -> bool {
+        matches!(self, Self::Log(BrokerError::Refused(problem)) if problem.code == Code::Shutdown)
+    }
+}
+
 /// How far the store has come, for whoever waits for it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress {
@@ -127,7 +134,11 @@ impl StoreWriter {
                 Err(BrokerError::Refused(problem)) if problem.code == Code::Shutdown => return,
                 Err(error) => {
                     tracing::warn!(%error, "the log cannot be read");
-                    self.begin_again(&stop).await;
+                    self.well.store(false, Ordering::Relaxed);
+                    if pause(&stop).await {
+                        return;
+                    }
+                    self.resume(&stop).await;
                 }
             }
         }
@@ -156,14 +167,15 @@ impl StoreWriter {
     async fn take_over(&mut self, records: &[(u32, Record)], stop: &CancellationToken) {
         self.not_before = Instant::now() + PACE;
         let batch = plan(&self.cursors, records);
-        while let Err(error) = self.apply(&batch).await {
-            self.well.store(false, Ordering::Relaxed);
-            tracing::error!(%error, "messages wait in the log: the database does not take them");
-            if is_about_the_data(&error) {
-                return self.take_over_singly(records, stop).await;
-            }
-            if pause(stop).await {
-                return;
+        loop {
+            match self.apply(&batch).await {
+                Ok(Applied::Done) => return,
+                Ok(Applied::Fenced) => return self.resume(stop).await,
+                Err(error) if is_about_the_data(&error) => {
+                    return self.take_over_singly(records, stop).await;
+                }
+                Err(_) if pause(stop).await => return,
+                Err(_) => {}
             }
         }
     }
@@ -172,27 +184,33 @@ impl StoreWriter {
     async fn take_over_singly(&mut self, records: &[(u32, Record)], stop: &CancellationToken) {
         for record in records {
             let mut batch = plan(&self.cursors, std::slice::from_ref(record));
-            while let Err(error) = self.apply(&batch).await {
-                if is_about_the_data(&error) && batch.dead.is_empty() {
-                    tracing::error!(%error, offset = record.1.offset, "a record is set aside");
-                    batch = batch.given_up(record);
-                } else if pause(stop).await {
-                    return;
+            loop {
+                match self.apply(&batch).await {
+                    Ok(Applied::Done) => break,
+                    // What comes behind this record is no longer what comes next.
+                    Ok(Applied::Fenced) => return self.resume(stop).await,
+                    Err(error) if is_about_the_data(&error) && batch.dead.is_empty() => {
+                        tracing::error!(offset = record.1.offset, "a record is set aside");
+                        batch = batch.given_up(record);
+                    }
+                    Err(_) if pause(stop).await => return,
+                    Err(_) => {}
                 }
             }
         }
     }
 
-    async fn apply(&mut self, batch: &LogBatch) -> Result<(), StoreError> {
-        match self.store.take_over(batch).await? {
-            Applied::Done => self.advance(batch),
-            Applied::Fenced => {
-                tracing::warn!("somebody else has taken over this part of the log");
-                self.resume().await?;
-            }
-        }
+    async fn apply(&mut self, batch: &LogBatch) -> Result<Applied, StoreError> {
+        let applied = self.store.take_over(batch).await.inspect_err(|error| {
+            self.well.store(false, Ordering::Relaxed);
+            tracing::error!(%error, "messages wait in the log: the database does not take them");
+        })?;
         self.well.store(true, Ordering::Relaxed);
-        Ok(())
+        match applied {
+            Applied::Done => self.advance(batch),
+            Applied::Fenced => tracing::warn!("somebody else has taken over this part of the log"),
+        }
+        Ok(applied)
     }
 
     fn advance(&mut self, batch: &LogBatch) {
@@ -207,25 +225,27 @@ impl StoreWriter {
         self.told.send_replace(self.cursors.clone());
     }
 
-    /// Goes on from where the database says.
-    async fn resume(&mut self) -> Result<(), StoreError> {
-        self.cursors = self.store.cursors().await?;
-        match self.broker.read_log(&starts(&self.cursors)).await {
-            Ok(reader) => self.reader = reader,
-            Err(error) => tracing::error!(%error, "the log cannot be read from the cursor on"),
+    /// Goes on from where the database says. Nothing is read before both ends agree: a batch
+    /// from another place would leave a hole.
+    async fn resume(&mut self, stop: &CancellationToken) {
+        while let Err(error) = self.try_resume().await {
+            self.well.store(false, Ordering::Relaxed);
+            if error.is_shutdown() {
+                return;
+            }
+            tracing::warn!(%error, "the store cannot go on");
+            if pause(stop).await {
+                return;
+            }
         }
         self.told.send_replace(self.cursors.clone());
-        Ok(())
     }
 
-    async fn begin_again(&mut self, stop: &CancellationToken) {
-        self.well.store(false, Ordering::Relaxed);
-        if pause(stop).await {
-            return;
-        }
-        if let Err(error) = self.resume().await {
-            tracing::warn!(%error, "the store's place cannot be read");
-        }
+    async fn try_resume(&mut self) -> Result<(), StartError> {
+        let cursors = self.store.cursors().await?;
+        self.reader = self.broker.read_log(&starts(&cursors)).await?;
+        self.cursors = cursors;
+        Ok(())
     }
 }
 

@@ -134,6 +134,16 @@ impl Rooms for Sql {
         Ok(())
     }
 
+    async fn mute(&self, room: &RoomId, user: &UserId, until: Timestamp) -> StoreResult<()> {
+        sqlx::query("UPDATE members SET muted_until = ? WHERE room_id = ? AND user_id = ?")
+            .bind(until.millis())
+            .bind(room.as_str())
+            .bind(user.as_str())
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
     async fn membership(&self, room: &RoomId) -> StoreResult<Option<Membership>> {
         let mut snapshot = self.snapshot().await?;
         rooms_read::membership(&mut snapshot, room).await

@@ -81,7 +81,8 @@ pub(super) fn inside(row: &Row) -> StoreResult<Room> {
     room.read_ordinal = Some(read);
     room.last_ordinal = Some(last);
     room.unread = Some((last - read).max(0));
-    room.muted_until = row.try_get::<Option<i64>, _>(8)?.map(Timestamp::from_millis);
+    let muted = row.try_get::<Option<i64>, _>(8)?.map(Timestamp::from_millis);
+    room.muted_until = muted.filter(|until| *until > Timestamp::now());
     let has_message = row.try_get::<Option<i64>, _>(12)?.is_some();
     room.last_message = has_message.then(|| message(row, 11)).transpose()?;
     Ok(room)
