@@ -98,8 +98,8 @@ impl BodyScan {
             (Some(_), Some(_)) => Err(DecodeError::BodyNotAllowed(command)),
             _ if seen > limit => Err(DecodeError::BodyTooLong { limit }),
             (Some(_), None) => Err(DecodeError::BodyNotAllowed(command)),
-            (None, Some(length)) if seen == length => self.after(input, length),
-            (None, _) => Ok(None),
+            (None, Some(length)) => self.after(input, length),
+            (None, None) => Ok(None),
         }
     }
 }
