@@ -11,18 +11,19 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Command, Stdio},
-    sync::mpsc,
+    sync::{Arc, mpsc},
     time::Duration,
 };
 
 use stomp_server::{
-    broker::{Broker, BrokerConfig, JournalBroker, Position},
-    testing::listener::kept,
+    broker::{Broker, BrokerConfig, JournalBroker, Outcome, Position},
+    testing::listener::{Listening, body, kept},
 };
 
 const JOURNAL: &str = "STOMP_KILL_JOURNAL";
 const FIRST: &str = "STOMP_KILL_FIRST";
 const WINDOW: usize = 64;
+const QUEUE: &str = "/queue/a";
 
 /// The child's part; without its environment it is not a test.
 #[tokio::test]
@@ -42,19 +43,80 @@ async fn child() {
     }
 }
 
+/// The child's part for queues: it acknowledges what is even, and leaves the rest open.
+#[tokio::test]
+async fn queue_child() {
+    let (Ok(path), Ok(first)) = (std::env::var(JOURNAL), std::env::var(FIRST)) else { return };
+    let first: u64 = first.parse().unwrap();
+    let broker = Arc::new(JournalBroker::open(path, BrokerConfig::default()).await.unwrap());
+    let mut consumer = Listening::to(1, QUEUE).acking(u32::MAX).on(&*broker).await;
+    let publisher = broker.clone();
+    tokio::spawn(async move {
+        for number in first.. {
+            let accepted = publisher.publish(kept(QUEUE, number)).await.unwrap();
+            println!("receipt {number} {}", accepted.position.unwrap());
+        }
+    });
+    loop {
+        let delivery = consumer.next().await;
+        let number: u64 = body(&delivery).parse().unwrap();
+        if number.is_multiple_of(2) {
+            let position = delivery.logged.position.unwrap();
+            consumer.settle(&*broker, &[delivery], Outcome::Ack).await;
+            println!("acked {number} {position}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn acknowledged_messages_stay_gone_after_kill_9_and_no_others_do() {
+    if std::env::var(JOURNAL).is_ok() {
+        return; // this is the child
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log.db");
+    let mut open = BTreeMap::new();
+    let mut first = 1_000_000;
+    for round in 0..rounds() {
+        let alive = Duration::from_millis(rand::random_range(1..100));
+        let told = publish_and_die("queue_child", &path, first, alive);
+        let broker = JournalBroker::open(&path, BrokerConfig::default()).await.unwrap();
+        let asked = Listening::to(1, QUEUE).acking(u32::MAX).within(1 << 30);
+        let mut consumer = asked.on(&broker).await;
+        let left = consumer.rest().await;
+        let left: BTreeMap<u64, Position> = left
+            .iter()
+            .map(|one| (body(one).parse().unwrap(), one.logged.position.unwrap()))
+            .collect();
+        for number in told.acked.keys() {
+            assert!(!left.contains_key(number), "round {round}: {number} was acknowledged");
+        }
+        open.extend(told.receipts.into_iter().filter(|(number, _)| !number.is_multiple_of(2)));
+        for (number, position) in &open {
+            assert_eq!(left.get(number), Some(position), "round {round}: {number} is still open");
+        }
+        // What nobody was told of may be there or not; from now on it counts like the rest.
+        open = left;
+        open.retain(|number, _| !number.is_multiple_of(2));
+        first += 1_000_000;
+        broker.close().await;
+    }
+    println!("{} messages open after {} rounds", open.len(), rounds());
+}
+
 #[tokio::test]
 async fn receipted_messages_survive_kill_9_once_and_in_order() {
     if std::env::var(JOURNAL).is_ok() {
         return; // this is the child
     }
-    let rounds = std::env::var("STOMP_KILL_ROUNDS").map_or(12, |rounds| rounds.parse().unwrap());
+    let rounds = rounds();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");
     let mut first = 0;
     let mut receipted = BTreeMap::new();
     for round in 0..rounds {
         let alive = Duration::from_millis(rand::random_range(1..150));
-        let got = publish_and_die(&path, first, alive);
+        let got = publish_and_die("child", &path, first, alive).receipts;
         assert!(!got.is_empty(), "round {round} got no receipt");
         receipted.extend(got);
         first = check(&path, &receipted).await;
@@ -62,33 +124,57 @@ async fn receipted_messages_survive_kill_9_once_and_in_order() {
     println!("{} receipts in {rounds} rounds, {first} messages kept", receipted.len());
 }
 
-/// Lets a child publish from a number on, kills it, and says which receipts it had.
-fn publish_and_die(path: &Path, first: u64, alive: Duration) -> BTreeMap<u64, Position> {
+fn rounds() -> usize {
+    std::env::var("STOMP_KILL_ROUNDS").map_or(12, |rounds| rounds.parse().unwrap())
+}
+
+/// What a child said before it died.
+#[derive(Default)]
+struct Told {
+    receipts: BTreeMap<u64, Position>,
+    acked: BTreeMap<u64, Position>,
+}
+
+impl Told {
+    fn hear(&mut self, line: &str) -> Option<()> {
+        let mut words =
+            line.split(' ').skip_while(|word| !word.ends_with("receipt") && *word != "acked");
+        let heard = match words.next()? {
+            "acked" => &mut self.acked,
+            _ => &mut self.receipts,
+        };
+        let number = words.next()?.parse().ok()?;
+        // The last line may have been cut off: then it was not said.
+        heard.insert(number, words.next()?.parse().ok()?);
+        Some(())
+    }
+}
+
+/// Lets a child publish from a number on, kills it, and says what it had said.
+fn publish_and_die(role: &str, path: &Path, first: u64, alive: Duration) -> Told {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--nocapture"])
+        .args(["--exact", role, "--nocapture"])
         .env(JOURNAL, path)
         .env(FIRST, first.to_string())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let output = BufReader::new(child.stdout.take().unwrap());
-    let (sender, receipts) = mpsc::channel();
+    let (begun, begins) = mpsc::channel();
     let reading = std::thread::spawn(move || {
-        for line in output.lines() {
-            let line = line.unwrap_or_default();
-            let mut words = line.split(' ').skip_while(|word| !word.ends_with("receipt")).skip(1);
-            let Some(number) = words.next().and_then(|word| word.parse().ok()) else { continue };
-            // The last line may have been cut off: then it was no receipt.
-            let Some(position) = words.next().and_then(|word| word.parse().ok()) else { continue };
-            let _ = sender.send((number, position));
+        let mut told = Told::default();
+        for line in output.lines().map_while(Result::ok) {
+            if told.hear(&line).is_some() {
+                let _ = begun.send(());
+            }
         }
+        told
     });
-    let begun = receipts.recv_timeout(Duration::from_secs(30)).expect("the child begins");
+    begins.recv_timeout(Duration::from_secs(60)).expect("the child begins");
     std::thread::sleep(alive);
     child.kill().unwrap();
     child.wait().unwrap();
-    reading.join().unwrap();
-    std::iter::once(begun).chain(receipts.try_iter()).collect()
+    reading.join().unwrap()
 }
 
 /// Opens the journal again, checks it against the receipts, and says where to go on.

@@ -105,6 +105,13 @@ impl Default for MemoryBroker {
     }
 }
 
+/// A broker that is dropped without [`close`](Broker::close) lets its tasks end alone.
+impl Drop for MemoryBroker {
+    fn drop(&mut self) {
+        self.hub.closing.cancel();
+    }
+}
+
 #[async_trait]
 impl Broker for MemoryBroker {
     fn capabilities(&self) -> Capabilities {

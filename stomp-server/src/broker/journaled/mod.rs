@@ -174,9 +174,10 @@ impl Broker for JournalBroker {
     }
 }
 
-/// A broker that is dropped without [`close`](Broker::close) lets its task finish alone.
+/// A broker that is dropped without [`close`](Broker::close) lets its tasks end alone.
 impl Drop for JournalBroker {
     fn drop(&mut self) {
         self.inbox.close();
+        self.hub.closing.cancel();
     }
 }

@@ -111,7 +111,10 @@ impl Upkeep {
         self.bytes = self.journal.bytes().await?;
         let age = self.hub.config.journal_age.as_millis() as u64;
         let before_ms = if self.is_too_large() { u64::MAX } else { now_ms().saturating_sub(age) };
-        let oldest = self.journal.oldest(before_ms, TRIM).await?;
+        let oldest = match self.journal.oldest(before_ms, 1).await? {
+            Some(_) => self.journal.oldest(before_ms, TRIM).await?,
+            None => None, // nothing is due, so nothing more is read
+        };
         let held = self.hub.log.lock().hold().saturating_sub(1);
         let upto = oldest.map(|oldest| oldest.min(held));
         Ok(upto.filter(|upto| self.hub.raise_trimmed(*upto)))

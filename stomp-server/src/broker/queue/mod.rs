@@ -320,7 +320,7 @@ impl Queue {
         let mut state = self.state.lock();
         change(&mut state, self.rules, &mut effects);
         if state.has_timers() {
-            state.run_timers(self.rules, &mut effects);
+            state.run_timers(&mut effects);
         }
         state.dispatch(self.rules, &mut effects);
         self.memory.give_back(effects.freed);
@@ -405,7 +405,7 @@ impl State {
     }
 
     /// Ends pauses that are over, and messages whose time is.
-    fn run_timers(&mut self, _rules: Rules, effects: &mut Effects) {
+    fn run_timers(&mut self, effects: &mut Effects) {
         let now = Instant::now();
         while let Some(next) = self.paused.first_entry()
             && next.key().0 <= now
