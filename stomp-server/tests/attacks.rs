@@ -83,6 +83,13 @@ async fn a_second_connect_is_refused() {
 }
 
 #[tokio::test]
+async fn a_login_name_cannot_pass_for_another_users_destination() {
+    // Its `/user/queue/y` would be what `/user/bob/queue/x/queue/y` is to others.
+    let login = "CONNECT⏎accept-version:1.2⏎login:bob/queue/x⏎⏎^@";
+    each_is_refused(None, &[(login, "code:unauthorized")]).await;
+}
+
+#[tokio::test]
 async fn decision_12_header_floods_are_cut_off() {
     let many = format!("SEND⏎destination:/topic/a⏎{}", "a:b⏎".repeat(64));
     let long = format!("SEND⏎destination:{}", "x".repeat(11 << 10));

@@ -95,8 +95,13 @@ async fn a_reconnect_does_not_hash_again() {
         (result.is_ok(), start.elapsed())
     };
     let (first, hashed) = timed("sesame").await;
-    let (again, remembered) = timed("sesame").await;
-    assert!(first && again);
+    let mut remembered = hashed;
+    for _ in 0..10 {
+        let (again, took) = timed("sesame").await;
+        assert!(again);
+        remembered = remembered.min(took); // whatever disturbs a measurement makes it longer
+    }
+    assert!(first);
     assert!(remembered < hashed / 5, "{remembered:?} {hashed:?}");
     assert!(!timed("Sesame").await.0, "only the very same passcode is remembered");
 }
