@@ -3,6 +3,7 @@
 #![cfg(all(feature = "testing", feature = "kafka"))]
 #![allow(clippy::unwrap_used, reason = "a test that cannot begin has failed")]
 
+mod figures;
 mod instances;
 mod nodes;
 #[cfg(feature = "cli")]

@@ -191,7 +191,7 @@ fn extents_of_live(reader: &Reader, topic: &str, count: u32) -> Result<Vec<u64>,
 }
 
 /// Where the tail begins: at what was logged at `origin_ms`, but with no more than `most`
-/// records of a partition.
+/// records in all.
 fn starts(
     reader: &Reader,
     topic: &str,
@@ -210,11 +210,36 @@ fn starts(
             Some(Offset::Offset(offset)) => offset.max(0) as u64,
             _ => high, // nothing as new as that
         };
-        start.max(high.saturating_sub(most)).clamp(low, high)
+        start.clamp(low, high)
     };
-    Ok(extents.iter().enumerate().map(|(at, extent)| start_of(at, *extent)).collect())
+    let starts = extents.iter().enumerate().map(|(at, extent)| start_of(at, *extent)).collect();
+    Ok(shortened(starts, extents, most))
+}
+
+/// Begins later in every partition, in proportion, until all of it is no more than `most`.
+fn shortened(starts: Vec<u64>, extents: &[(u64, u64)], most: u64) -> Vec<u64> {
+    let lengths = || starts.iter().zip(extents).map(|(start, (_, high))| (high - start, *high));
+    let total: u128 = lengths().map(|(length, _)| u128::from(length)).sum();
+    if total <= u128::from(most) {
+        return starts;
+    }
+    let shorter = |length: u64| (u128::from(length) * u128::from(most) / total) as u64;
+    lengths().map(|(length, high)| high - shorter(length)).collect()
 }
 
 fn unavailable(error: KafkaError) -> KafkaStartError {
     KafkaStartError::Unavailable(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tail_that_is_too_long_is_shortened_everywhere_in_proportion() {
+        let extents = [(0, 100), (50, 1_000), (7, 7)];
+        let starts = vec![0, 100, 7];
+        assert_eq!(shortened(starts.clone(), &extents, 1_000), starts);
+        assert_eq!(shortened(starts, &extents, 100), [90, 910, 7]);
+    }
 }

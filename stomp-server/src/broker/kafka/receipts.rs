@@ -140,6 +140,9 @@ impl Receipts {
         }
         let Some(at) = ticket.number.checked_sub(lane.first) else { return };
         let Some(waiting) = lane.waiting.get_mut(at as usize) else { return };
+        if matches!(waiting.stage, Stage::Known(_)) {
+            return;
+        }
         waiting.stage = match outcome {
             Ok(offset) => Stage::Logged(offset),
             Err(error) => Stage::Known(Err(error)),
@@ -198,6 +201,20 @@ impl Receipts {
     pub(super) async fn close(&self) {
         self.is_closed.store(true, Ordering::Release);
         self.until(|| self.lanes.iter().all(|lane| lane.lock().waiting.is_empty())).await;
+    }
+
+    /// Refuses everything from here on, and leaves what waits without an outcome.
+    pub(super) fn abandon(&self) {
+        self.refuse_more();
+        for lane in &self.lanes {
+            let mut lane = lane.lock();
+            for waiting in &mut lane.waiting {
+                if !matches!(waiting.stage, Stage::Known(_)) {
+                    waiting.stage = Stage::Known(Err(BrokerError::unknown("no reader")));
+                }
+            }
+            self.answer(&mut lane);
+        }
     }
 
     pub(super) fn refuse_more(&self) {

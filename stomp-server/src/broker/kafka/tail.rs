@@ -69,6 +69,22 @@ pub(super) fn damaged_records() -> Counter {
     counter!(DAMAGED)
 }
 
+/// Sees to it that a reader which ends before its time takes the broker with it, instead of
+/// leaving publishers without answers.
+struct Watch {
+    progress: Arc<Progress>,
+    receipts: Arc<Receipts>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if !self.progress.stop.load(Ordering::Acquire) {
+            tracing::error!("the reader of the log ended: this broker accepts no more");
+            self.receipts.abandon();
+        }
+    }
+}
+
 impl Tail {
     /// Assigns all partitions, each at its offset, in one call.
     pub(super) fn assign(&self, reader: &Reader, live_starts: &[u64]) -> KafkaResult<()> {
@@ -85,6 +101,7 @@ impl Tail {
 
     /// Reads until it is told to stop. Blocks its thread.
     pub(super) fn run(mut self, reader: &Reader) {
+        let _watch = Watch { progress: self.progress.clone(), receipts: self.receipts.clone() };
         let timeout = 2 * self.hub.config.publish_timeout;
         let mut looked = Instant::now();
         while !self.progress.stop.load(Ordering::Acquire) {
