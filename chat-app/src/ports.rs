@@ -264,6 +264,7 @@ pub(crate) struct LogBatch {
     pub(crate) messages: Vec<MessageRow>,
     pub(crate) changed: Vec<ChangedMessage>,
     pub(crate) markers: Vec<(RoomId, Marker)>,
+    pub(crate) delivered: Vec<(RoomId, Marker)>,
     pub(crate) dead: Vec<DeadRecord>,
 }
 

@@ -266,6 +266,15 @@ async fn what_was_said_can_be_said_otherwise_and_taken_back() {
     let (status, _) = ann.call(reqwest::Method::PATCH, &path, Some(json!({"text": "back"}))).await;
     assert_eq!(status, 409);
 
+    let delivered = format!("/app/rooms.{room}.delivered");
+    let headers = [("destination", delivered.as_str())];
+    let body = json!({"position": at}).to_string();
+    assert_eq!(a.receipted("SEND", &headers, &body).await.unwrap_err()["code"], "forbidden");
+    b.receipted("SEND", &headers, &body).await.unwrap();
+    let told = event(&b.message_on("room").await);
+    assert_eq!(told["type"], "delivered");
+    assert_eq!(told["markers"], json!([{"user": "bob", "position": at}]));
+
     let typing = format!("/app/rooms.{room}.typing");
     a.receipted("SEND", &[("destination", &typing)], r#"{"active":true}"#).await.unwrap();
     let typing = event(&b.message_on("room").await);

@@ -26,6 +26,8 @@ pub(crate) enum Event {
     Deleted { room: RoomId, at: Timestamp, id: MessageId, by: UserId },
     /// Members have read up to here.
     Read { room: RoomId, at: Timestamp, markers: Vec<Marker> },
+    /// Members' devices have everything up to here.
+    Delivered { room: RoomId, at: Timestamp, markers: Vec<Marker> },
     /// Somebody is writing, or has stopped.
     Typing { room: RoomId, at: Timestamp, user: UserId, active: bool },
     /// A membership changed. The highest version of a (room, user) counts, whatever the

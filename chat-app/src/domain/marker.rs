@@ -1,4 +1,4 @@
-//! How far somebody has read.
+//! How far somebody has read, or has at least received.
 
 use serde::{Deserialize, Serialize};
 use stomp_server::broker::Position;
@@ -12,6 +12,15 @@ pub(crate) enum ReadUpTo {
     Position(Position),
     /// Up to this message of the room, counted from one; reaches imported messages too.
     Ordinal(i64),
+}
+
+/// What a marker says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum MarkerKind {
+    /// Everything up to here has been seen.
+    Read,
+    /// Everything up to here is on one of the member's devices.
+    Delivered,
 }
 
 /// One member's marker, as it travels and as the log keeps it. Markers only move forward.

@@ -17,7 +17,7 @@ pub(crate) use self::{
     },
     event::{Event, MemberAction, RoomsEvent},
     id::{ClientMessageId, MessageId, RoomId, UserId},
-    marker::{Marker, ReadUpTo},
+    marker::{Marker, MarkerKind, ReadUpTo},
     message::{Content, Message, Page, no_such_message},
     room::{Kind, Member, Role, Room, RoomName, no_such_room},
     standing::{Change, Standing},

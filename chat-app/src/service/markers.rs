@@ -11,7 +11,9 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{Chat, Log, log::json_message};
-use crate::domain::{Event, Marker, ReadUpTo, RoomId, Timestamp, UserId, markers_topic};
+use crate::domain::{
+    Event, Marker, MarkerKind, ReadUpTo, RoomId, Timestamp, UserId, markers_topic,
+};
 
 /// Markers on their way to the task; senders wait beyond that.
 const WAITING: usize = 1024;
@@ -37,7 +39,25 @@ impl Chat {
     ) -> Result<(), Problem> {
         self.memberships.role(room, user).await?;
         let marker = Marker::new(user.clone(), self.up_to(body)?);
-        self.markers.add(room.clone(), marker).await
+        self.markers.add(room.clone(), MarkerKind::Read, marker).await
+    }
+
+    /// Takes over that a device has the messages. Only a session that follows the room can
+    /// know that.
+    pub(crate) async fn mark_delivered(
+        &self,
+        user: &UserId,
+        room: &RoomId,
+        follows: bool,
+        body: &[u8],
+    ) -> Result<(), Problem> {
+        self.memberships.role(room, user).await?;
+        if !follows {
+            let detail = "Only a session that is subscribed to the room says what it has.";
+            return Err(Problem::new(Code::Forbidden, detail));
+        }
+        let marker = Marker::new(user.clone(), self.up_to(body)?);
+        self.markers.add(room.clone(), MarkerKind::Delivered, marker).await
     }
 
     /// Sets a marker and waits until the room list knows it.
@@ -49,7 +69,7 @@ impl Chat {
     ) -> Result<(), Problem> {
         self.memberships.role(room, user).await?;
         let marker = Marker::new(user.clone(), self.up_to(body)?);
-        let accepted = self.log.append(record(room, vec![marker])).await?;
+        let accepted = self.log.append(record(room, MarkerKind::Read, vec![marker])).await?;
         if let Some(position) = accepted.position {
             self.progress.reached(self.log.partition_of(room), position, PATIENCE).await;
         }
@@ -75,17 +95,20 @@ impl Chat {
     }
 }
 
+/// A marker on its way to the task.
+type Said = (RoomId, MarkerKind, Marker);
+
 /// Hands markers to their task; cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Markers {
-    queue: mpsc::Sender<(RoomId, Marker)>,
+    queue: mpsc::Sender<Said>,
 }
 
 /// The task that tells them.
 pub(crate) struct MarkerTask {
-    queue: mpsc::Receiver<(RoomId, Marker)>,
+    queue: mpsc::Receiver<Said>,
     log: Log,
-    rooms: HashMap<RoomId, Waiting>,
+    rooms: HashMap<(RoomId, MarkerKind), Waiting>,
 }
 
 /// A room that was told of a moment ago.
@@ -100,9 +123,9 @@ impl Markers {
         (Self { queue: sender }, MarkerTask { queue, log, rooms: HashMap::new() })
     }
 
-    async fn add(&self, room: RoomId, marker: Marker) -> Result<(), Problem> {
+    async fn add(&self, room: RoomId, kind: MarkerKind, marker: Marker) -> Result<(), Problem> {
         let gone = |_| Problem::new(Code::Shutdown, "This server is going away.");
-        self.queue.send((room, marker)).await.map_err(gone)
+        self.queue.send((room, kind, marker)).await.map_err(gone)
     }
 }
 
@@ -123,21 +146,23 @@ impl MarkerTask {
                 _ = tick.tick(), if !self.rooms.is_empty() => {}
             }
             let now = Instant::now();
-            arrived.drain(..).for_each(|(room, marker)| self.add(room, marker, now));
+            arrived.drain(..).for_each(|said| self.add(said, now));
             let due = self.due(now);
             self.tell(due).await;
         }
         self.queue.close();
-        while let Some((room, marker)) = self.queue.recv().await {
-            self.add(room, marker, Instant::now());
+        while let Some(said) = self.queue.recv().await {
+            self.add(said, Instant::now());
         }
         let rest = self.due(Instant::now() + 2 * PACE);
         self.tell(rest).await;
     }
 
-    fn add(&mut self, room: RoomId, marker: Marker, now: Instant) {
-        let waiting =
-            self.rooms.entry(room).or_insert_with(|| Waiting { due: now, markers: HashMap::new() });
+    fn add(&mut self, (room, kind, marker): Said, now: Instant) {
+        let waiting = self
+            .rooms
+            .entry((room, kind))
+            .or_insert_with(|| Waiting { due: now, markers: HashMap::new() });
         waiting
             .markers
             .entry(marker.user.clone())
@@ -146,9 +171,9 @@ impl MarkerTask {
     }
 
     /// What is to be told now. A room with nothing to tell in its time is forgotten.
-    fn due(&mut self, now: Instant) -> Vec<(RoomId, Vec<Marker>)> {
+    fn due(&mut self, now: Instant) -> Vec<(RoomId, MarkerKind, Vec<Marker>)> {
         let mut due = Vec::new();
-        self.rooms.retain(|room, waiting| {
+        self.rooms.retain(|(room, kind), waiting| {
             if waiting.due > now {
                 return true;
             }
@@ -156,26 +181,30 @@ impl MarkerTask {
             waiting.due = now + PACE;
             let told = !markers.is_empty();
             if told {
-                due.push((room.clone(), markers));
+                due.push((room.clone(), *kind, markers));
             }
             told
         });
         due
     }
 
-    async fn tell(&self, due: Vec<(RoomId, Vec<Marker>)>) {
+    async fn tell(&self, due: Vec<(RoomId, MarkerKind, Vec<Marker>)>) {
         if due.is_empty() {
             return;
         }
-        let records = due.into_iter().map(|(room, markers)| record(&room, markers));
+        let records = due.into_iter().map(|(room, kind, markers)| record(&room, kind, markers));
         if let Err(error) = self.log.append_all(records).await {
             tracing::warn!(%error, "read markers were lost; clients repeat them");
         }
     }
 }
 
-fn record(room: &RoomId, markers: Vec<Marker>) -> Publish {
-    let event = Event::Read { room: room.clone(), at: Timestamp::now(), markers };
+fn record(room: &RoomId, kind: MarkerKind, markers: Vec<Marker>) -> Publish {
+    let (room_id, at) = (room.clone(), Timestamp::now());
+    let event = match kind {
+        MarkerKind::Read => Event::Read { room: room_id, at, markers },
+        MarkerKind::Delivered => Event::Delivered { room: room_id, at, markers },
+    };
     // Strings and numbers always serialise.
     let json = serde_json::to_string(&event).unwrap_or_default();
     Publish::kept(json_message(&markers_topic(room), json))

@@ -13,7 +13,7 @@ use super::{Online, exits::note};
 use crate::{
     domain::{
         Event, LogRoute, Marker, MemberAction, Message, ROOMS_QUEUE, Room, RoomId, RoomsEvent,
-        Timestamp, UserId, own_rooms_route, room_topic,
+        UserId, own_rooms_route, room_topic,
     },
     service::{Log, Memberships, json_message},
 };
@@ -96,8 +96,12 @@ impl Teller {
             (LogRoute::Room(id), Event::Room { room, .. }) => {
                 self.memberships.changed(&id, room.version).await;
             }
-            (LogRoute::Markers(room), Event::Read { markers, .. }) => {
-                self.markers(&room, markers).await;
+            (LogRoute::Markers(room), Event::Read { markers, at, .. }) => {
+                self.own_markers(&room, &markers);
+                self.to_small_room(&room, Event::Read { room: room.clone(), at, markers }).await;
+            }
+            (LogRoute::Markers(room), event @ Event::Delivered { .. }) => {
+                self.to_small_room(&room, event).await;
             }
             _ => {}
         }
@@ -130,19 +134,22 @@ impl Teller {
         self.tell_users(&[user], &event);
     }
 
-    /// Who has read learns it on its other devices; small rooms learn it too.
-    async fn markers(&self, room: &RoomId, markers: Vec<Marker>) {
-        for Marker { user, position, .. } in &markers {
+    /// Who has read learns it on its other devices.
+    fn own_markers(&self, room: &RoomId, markers: &[Marker]) {
+        for Marker { user, position, .. } in markers {
             if self.online.is_here(user) {
                 let position = position.clone();
                 self.tell_users(&[user], &RoomsEvent::Read { room: room.clone(), position });
             }
         }
+    }
+
+    /// Markers are worth their traffic only where few people share a room.
+    async fn to_small_room(&self, room: &RoomId, event: Event) {
         let Ok(membership) = self.memberships.of(room).await else { return };
         if membership.members.len() > Room::MEMBERS_SHOWN {
             return;
         }
-        let event = Event::Read { room: room.clone(), at: Timestamp::now(), markers };
         if let Ok(json) = serde_json::to_string(&event) {
             self.log.tell(Publish::volatile(json_message(&room_topic(room), json)));
         }

@@ -14,7 +14,7 @@ use stomp_server::{
 
 use super::Online;
 use crate::{
-    domain::{Page, ROOMS_APP, Room, RoomId, UserId, no_such_room, parse_app},
+    domain::{Page, ROOMS_APP, Room, RoomId, UserId, no_such_room, parse_app, room_topic},
     service::{Chat, Outgoing, PageQuery, json_message},
 };
 
@@ -49,6 +49,12 @@ impl Handler for Rooms {
             }
             Some("typing") => {
                 self.chat.typing(&user, &room, body).await?;
+                Ok(Answer::Done(Vec::new()))
+            }
+            Some("delivered") => {
+                let topic = room_topic(&room);
+                let follows = request.subscriptions.contains(&topic);
+                self.chat.mark_delivered(&user, &room, follows, body).await?;
                 Ok(Answer::Done(Vec::new()))
             }
             Some("read") => {

@@ -31,6 +31,7 @@ impl LogBatch {
         self.messages.clear();
         self.changed.clear();
         self.markers.clear();
+        self.delivered.clear();
         self.dead.push(dead(*partition, position, record, "the database refuses it"));
         self
     }
@@ -71,6 +72,11 @@ impl LogBatch {
                 let newest = position.to_string();
                 let markers = markers.into_iter().map(|marker| clamped(marker, &newest));
                 self.markers.extend(markers.map(|marker| (room.clone(), marker)));
+            }
+            (LogRoute::Markers(room), Event::Delivered { markers, .. }) => {
+                let newest = position.to_string();
+                let markers = markers.into_iter().map(|marker| clamped(marker, &newest));
+                self.delivered.extend(markers.map(|marker| (room.clone(), marker)));
             }
             // SQL had these first.
             (LogRoute::Room(_), Event::Member { .. } | Event::Room { .. }) => {}

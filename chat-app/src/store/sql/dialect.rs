@@ -114,6 +114,22 @@ pub(super) fn advance_markers<'a>(
     query
 }
 
+/// One statement that moves many delivered markers forward: (room, user, position).
+pub(super) fn advance_delivered<'a>(
+    markers: impl Iterator<Item = (&'a str, &'a str, &'a str)>,
+) -> Builder {
+    let mut query = Builder::new("WITH moved(room_id, user_id, position) AS (");
+    query.push_values(markers, |mut row, (room, user, position)| {
+        row.push_bind(room.to_owned()).push_bind(user.to_owned()).push_bind(position.to_owned());
+    });
+    query.push(
+        ") UPDATE members SET \
+         delivered_position = max(members.delivered_position, moved.position) FROM moved \
+         WHERE members.room_id = moved.room_id AND members.user_id = moved.user_id",
+    );
+    query
+}
+
 /// `LIKE` with the pattern's own signs taken literally; `\` escapes.
 pub(super) fn like(text: &str) -> String {
     text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_")

@@ -10,7 +10,7 @@ use super::{
     dialect::{self, Builder, Transaction},
 };
 use crate::{
-    domain::{Marker, RoomId},
+    domain::{Marker, RoomId, UserId},
     ports::{
         Applied, ChangedMessage, DeadRecord, LogBatch, LogCursor, LogStore, MessageRow, StoreError,
         StoreResult,
@@ -53,6 +53,7 @@ impl LogStore for Sql {
         }
         advance_heads(&mut transaction, &writing.heads).await?;
         advance_markers(&mut transaction, writing.markers(&batch.markers)).await?;
+        advance_delivered(&mut transaction, furthest(batch.delivered.iter().cloned())).await?;
         bury(&mut transaction, batch.dead.iter().chain(&writing.dead)).await?;
         move_cursors(&mut transaction, &batch.to).await?;
         transaction.commit().await?;
@@ -136,15 +137,20 @@ impl<'a> Writing<'a> {
             };
             (row.message.room.clone(), marker)
         });
-        let mut furthest: HashMap<(RoomId, String), Marker> = HashMap::new();
-        for (room, marker) in said.iter().cloned().chain(sent) {
-            furthest
-                .entry((room, marker.user.as_str().to_owned()))
-                .and_modify(|known| known.advance(&marker))
-                .or_insert(marker);
-        }
-        furthest.into_iter().map(|((room, _), marker)| (room, marker)).collect()
+        furthest(said.iter().cloned().chain(sent))
     }
+}
+
+/// One marker for each (room, user).
+fn furthest(markers: impl Iterator<Item = (RoomId, Marker)>) -> Vec<(RoomId, Marker)> {
+    let mut furthest: HashMap<(RoomId, UserId), Marker> = HashMap::new();
+    for (room, marker) in markers {
+        furthest
+            .entry((room, marker.user.clone()))
+            .and_modify(|known| known.advance(&marker))
+            .or_insert(marker);
+    }
+    furthest.into_iter().map(|((room, _), marker)| (room, marker)).collect()
 }
 
 fn without_room(row: &MessageRow) -> DeadRecord {
@@ -274,6 +280,22 @@ async fn advance_markers(
         let position = marker.position.as_deref().unwrap_or_default();
         (room.as_str(), marker.user.as_str(), position, marker.ordinal.unwrap_or(0))
     }));
+    query.build().persistent(false).execute(&mut **transaction).await?;
+    Ok(())
+}
+
+async fn advance_delivered(
+    transaction: &mut Transaction,
+    markers: Vec<(RoomId, Marker)>,
+) -> StoreResult<()> {
+    let places = markers.iter().filter_map(|(room, marker)| {
+        Some((room.as_str(), marker.user.as_str(), marker.position.as_deref()?))
+    });
+    let places: Vec<_> = places.collect();
+    if places.is_empty() {
+        return Ok(());
+    }
+    let mut query = dialect::advance_delivered(places.into_iter());
     query.build().persistent(false).execute(&mut **transaction).await?;
     Ok(())
 }
