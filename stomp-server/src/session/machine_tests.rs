@@ -134,11 +134,11 @@ fn ticket_of(actions: &[Action]) -> Ticket {
 }
 
 fn frames(actions: &[Action]) -> Vec<&Frame> {
-    let frame = |action| match action {
-        &Action::Frame(ref frame) => Some(frame),
+    let frames = actions.iter().filter_map(|action| match action {
+        Action::Frame(frame) => Some(frame),
         _ => None,
-    };
-    actions.iter().filter_map(frame).collect()
+    });
+    frames.collect()
 }
 
 /// RECEIPT ids and ERROR codes, in order.
