@@ -68,7 +68,10 @@ impl<J: Journal> Flaky<J> {
 
     async fn commit_now(&self, batch: &[Change]) -> Result<(), JournalError> {
         self.commits.fetch_add(1, Ordering::Relaxed);
-        self.inner.commit(batch).await
+        self.inner.commit(batch).await?;
+        // Others get to see what is committed before the broker knows that it is.
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        Ok(())
     }
 }
 

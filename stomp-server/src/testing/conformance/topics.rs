@@ -106,17 +106,18 @@ pub(super) async fn recovered_true_replays_all_that_was_asked_for(broker: Arc<dy
 }
 
 pub(super) async fn a_replay_goes_on_live_without_a_hole_or_a_repetition(broker: Arc<dyn Broker>) {
-    publish_numbers(&*broker, "/topic/a", 0..500).await;
-    // Smaller than what is replayed: it is pulled as the reader drains.
+    publish_numbers(&*broker, "/topic/a", 0..2_000).await;
+    // Smaller than what is replayed, so that it is pulled as the reader drains; its upper half is
+    // larger than what comes live, so that a slow reader here is not what the policy means.
     let mut listeners = Vec::new();
     for connection in 1..5 {
-        let asked = Listening::to(connection, "/topic/a").from(StartFrom::First).within(8 << 10);
+        let asked = Listening::to(connection, "/topic/a").from(StartFrom::First).within(128 << 10);
         listeners.push(asked.on(&*broker).await);
     }
     let publishing = tokio::spawn({
         let broker = broker.clone();
         async move {
-            for number in 500..1_000 {
+            for number in 2_000..2_300 {
                 publish(&*broker, "/topic/a", number).await;
                 tokio::task::yield_now().await;
             }
@@ -126,7 +127,7 @@ pub(super) async fn a_replay_goes_on_live_without_a_hole_or_a_repetition(broker:
     for mut listener in listeners {
         reading.spawn(async move {
             assert_eq!(listener.subscribed.recovered, Some(true));
-            assert_eq!(listener.bodies(1_000).await, numbers(0..1_000));
+            assert_eq!(listener.bodies(2_300).await, numbers(0..2_300));
             listener.is_quiet().await;
         });
     }
