@@ -25,6 +25,7 @@ const SLOW_CONSUMERS: &str = "stomp_slow_consumers_total";
 const DROPPED: &str = "stomp_messages_dropped_total";
 const PUBLISHES: &str = "stomp_publishes_total";
 const CLOSED: &str = "stomp_sessions_closed_total";
+const FAILURES: &str = "stomp_application_failures_total";
 
 /// Limits by the names under which problems tell them. Anything else counts as `other`, so
 /// that no peer can make up labels. (`rate-send` is counted where it is refused.)
@@ -161,6 +162,11 @@ impl Metrics {
     }
 }
 
+/// Code of the embedding program has panicked or hung. Rare, so no handle is kept for it.
+pub(crate) fn application_failed(what: &'static str, how: &'static str) {
+    counter!(FAILURES, "what" => what, "how" => how).increment(1);
+}
+
 fn describe() {
     describe_gauge!(CONNECTIONS, "Connections that are open, by transport.");
     describe_counter!(CONNECTIONS_TOTAL, "Connections ever opened, by transport.");
@@ -176,4 +182,8 @@ fn describe() {
     describe_counter!(DROPPED, "Topic messages dropped for slow consumers.");
     describe_counter!(PUBLISHES, "Publications of sessions, by outcome.");
     describe_counter!(CLOSED, "Sessions that ended, by reason.");
+    describe_counter!(
+        FAILURES,
+        "Logins, decisions and handlers of the program that panicked or took too long."
+    );
 }

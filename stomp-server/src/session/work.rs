@@ -10,6 +10,7 @@ use crate::{
     auth::{Credentials, Decision, Intent, Principal},
     broker::ConnectionId,
     gate::UserPlace,
+    metrics,
     problem::{Code, Problem},
     router::{Answer, AppSend, AppSubscribe},
     server::Shared,
@@ -50,12 +51,13 @@ pub(super) fn login(
         server.handler.connected(&shared, connection).await;
         Ok(Login { who: Arc::unwrap_or_clone(shared), place })
     };
-    guarded(login).map(Work::Login).boxed()
+    guarded("login", login).map(Work::Login).boxed()
 }
 
 pub(super) fn recheck(server: &Arc<Shared>, who: Arc<Principal>) -> BoxFuture<'static, Work> {
     let server = server.clone();
-    guarded(async move { server.authenticate.still_valid(&who).await }).map(Work::Valid).boxed()
+    let recheck = async move { server.authenticate.still_valid(&who).await };
+    guarded("recheck", recheck).map(Work::Valid).boxed()
 }
 
 pub(super) fn authorize(
@@ -71,29 +73,37 @@ pub(super) fn authorize(
         };
         Ok(server.authorize.authorize(&who, intent).await)
     };
-    guarded(decide).map(|decided| Work::Decision(decided.unwrap_or_else(Decision::Deny))).boxed()
+    let decided = guarded("authorize", decide);
+    decided.map(|decided| Work::Decision(decided.unwrap_or_else(Decision::Deny))).boxed()
 }
 
 pub(super) fn handle(server: &Arc<Shared>, request: Box<AppSend>) -> BoxFuture<'static, Work> {
     let server = server.clone();
-    guarded(async move { server.handler.send(*request).await }).map(Work::Answer).boxed()
+    let answer = async move { server.handler.send(*request).await };
+    guarded("send", answer).map(Work::Answer).boxed()
 }
 
 pub(super) fn ask(server: &Arc<Shared>, request: Box<AppSubscribe>) -> BoxFuture<'static, Work> {
     let server = server.clone();
-    guarded(async move { server.handler.subscribe(*request).await }).map(Work::Reply).boxed()
+    let reply = async move { server.handler.subscribe(*request).await };
+    guarded("subscribe", reply).map(Work::Reply).boxed()
 }
 
 /// Code that is not ours may hang or panic; that costs the frame, not the server.
-async fn guarded<T>(work: impl Future<Output = Result<T, Problem>> + Send) -> Result<T, Problem> {
+async fn guarded<T>(
+    what: &'static str,
+    work: impl Future<Output = Result<T, Problem>> + Send,
+) -> Result<T, Problem> {
     match tokio::time::timeout(PATIENCE, AssertUnwindSafe(work).catch_unwind()).await {
         Ok(Ok(result)) => result,
         Ok(Err(_panic)) => {
-            tracing::error!("a handler panicked");
+            tracing::error!(what, "code of the application panicked");
+            metrics::application_failed(what, "panic");
             Err(Problem::new(Code::Unavailable, "The server failed at this; it has been noted."))
         }
         Err(_elapsed) => {
-            tracing::error!("a handler took too long");
+            tracing::error!(what, "code of the application took too long");
+            metrics::application_failed(what, "timeout");
             Err(Problem::new(Code::Unavailable, "This took too long; try again later."))
         }
     }
