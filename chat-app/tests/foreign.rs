@@ -63,9 +63,17 @@ async fn over_stomp() {
         problem["request_id"] = Value::Null;
         problem
     };
-    for (verb, body) in
-        [("send", r#"{"text":"x"}"#), ("send", "{}"), ("read", r#"{"ordinal":1}"#), ("read", "x")]
-    {
+    let probes = [
+        ("send", r#"{"text":"x"}"#),
+        ("send", "{}"),
+        ("read", r#"{"ordinal":1}"#),
+        ("read", "x"),
+        ("delivered", r#"{"ordinal":1}"#),
+        ("edit", r#"{"id":"m","text":"x"}"#),
+        ("delete", r#"{"id":"m"}"#),
+        ("typing", r#"{"active":true}"#),
+    ];
+    for (verb, body) in probes {
         let mut answers = Vec::new();
         for room in [room.as_str(), NOWHERE] {
             let destination = format!("/app/rooms.{room}.{verb}");
