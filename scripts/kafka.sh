@@ -3,7 +3,7 @@
 #   scripts/kafka.sh start [--nodes N] [--port P]   fresh nodes (default 1); the last line is the bootstrap list
 #   scripts/kafka.sh stop                           ends the nodes and forgets their messages
 #   scripts/kafka.sh kill N | pause N               node N dies at once (kill -9), or stands still
-#   scripts/kafka.sh resume N                       node N goes on, or starts again with what it had
+#   scripts/kafka.sh resume N...                    the nodes go on, or start again with what they had
 #   scripts/kafka.sh status                         nodes, process ids, ports
 # KAFKA_STATE (default .cache/kafka/state) is the folder of one cluster; several can run side by side.
 # Node N listens on port P+N-1 for clients and P+100+N-1 for controllers; without --port a free range is taken.
@@ -182,13 +182,14 @@ signal() {
 }
 
 resume() {
-    [ -e "$state/${1:?}/server.properties" ] || die "there is no node $1"
-    if process "$1" > /dev/null; then
-        signal "$1" CONT
-    else
-        launch "$1"
-        until_ready "$1"
-    fi
+    local node
+    [ $# -gt 0 ] || die 'which node?'
+    # All at once: a majority of the controllers has to be there before any node is ready.
+    for node in "$@"; do
+        [ -e "$state/$node/server.properties" ] || die "there is no node $node"
+        if process "$node" > /dev/null; then signal "$node" CONT; else launch "$node"; fi
+    done
+    for node in "$@"; do until_ready "$node"; done
 }
 
 case ${1:-} in
@@ -196,7 +197,7 @@ case ${1:-} in
     stop) stop ;;
     kill) signal "${2:-}" KILL ;;
     pause) signal "${2:-}" STOP ;;
-    resume) resume "${2:-}" ;;
+    resume) shift && resume "$@" ;;
     status) status ;;
     *) sed -n '2,11s/^# \{0,1\}//p' "$0" ;;
 esac

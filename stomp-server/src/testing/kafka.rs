@@ -43,23 +43,26 @@ impl Kafka {
 
     /// Ends a node at once, as a loss of power would.
     pub fn kill(&self, node: u32) {
-        self.tell("kill", node);
+        self.tell("kill", &[node]);
     }
 
     /// Lets a node stand still.
     pub fn pause(&self, node: u32) {
-        self.tell("pause", node);
+        self.tell("pause", &[node]);
     }
 
-    /// Lets a node go on, or start again with what it had.
-    pub fn resume(&self, node: u32) {
-        self.tell("resume", node);
+    /// Lets nodes go on, or start again with what they had.
+    pub fn resume(&self, nodes: &[u32]) {
+        self.tell("resume", nodes);
     }
 
-    fn tell(&self, verb: &str, node: u32) {
-        let output = script(&self.state, &[verb, &node.to_string()]);
+    fn tell(&self, verb: &str, nodes: &[u32]) {
+        let nodes: Vec<_> = nodes.iter().map(u32::to_string).collect();
+        let arguments: Vec<_> =
+            [verb].into_iter().chain(nodes.iter().map(String::as_str)).collect();
+        let output = script(&self.state, &arguments);
         let complaint = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{verb} {node}: {complaint}");
+        assert!(output.status.success(), "{verb} {nodes:?}: {complaint}");
     }
 }
 

@@ -58,7 +58,7 @@ async fn a_node_of_three_may_die_or_stand_still_and_nothing_is_lost_doubled_or_o
         let node = if name == "killed" { 2 } else { 3 };
         at_rest(&kafka, move |kafka| hurt(kafka, node)).await;
         sleep(Duration::from_secs(12)).await;
-        at_rest(&kafka, move |kafka| kafka.resume(node)).await;
+        at_rest(&kafka, move |kafka| kafka.resume(&[node])).await;
         sleep(Duration::from_secs(3)).await;
         eprintln!("a node {name}: the longest time without a receipt was {:?}", book.gap.lock().1);
     }
@@ -134,7 +134,7 @@ async fn kafka_may_be_away_and_come_back() {
     at_rest(&kafka, |kafka| kafka.kill(1)).await;
     let waiting: Vec<_> = (10..20).map(|number| broker.publish(kept("/topic/a", number))).collect();
     sleep(Duration::from_secs(5)).await;
-    at_rest(&kafka, |kafka| kafka.resume(1)).await;
+    at_rest(&kafka, |kafka| kafka.resume(&[1])).await;
     for reply in waiting {
         assert!(!reply.await.unwrap().duplicate);
     }
@@ -142,6 +142,42 @@ async fn kafka_may_be_away_and_come_back() {
     assert_eq!(listener.bodies(30).await, numbers(0..30));
     listener.is_quiet().await;
     broker.close().await;
+}
+
+/// All nodes die at the same time, twice, and come back with what they had.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_nodes_may_die_and_come_back() {
+    let Some(kafka) = Kafka::start(3) else { return };
+    let kafka = Arc::new(kafka);
+    let config = fresh(&kafka, 6);
+    let brokers = [Arc::new(open(&config).await), Arc::new(open(&config).await)];
+    let mut listeners = Vec::new();
+    for (connection, broker) in (0..).zip(&brokers) {
+        let asked = Listening::to(connection, "/topic/0");
+        listeners.push(asked.within(64 << 20).on(&**broker).await);
+    }
+    let book = Arc::new(Book::default());
+    let publishing = tokio::spawn(publish_on(brokers[0].clone(), 0, book.clone()));
+    for _ in 0..2 {
+        sleep(Duration::from_secs(2)).await;
+        book.gap.lock().1 = Duration::ZERO;
+        let begin = Instant::now();
+        at_rest(&kafka, |kafka| (1..=3).for_each(|node| kafka.kill(node))).await;
+        at_rest(&kafka, |kafka| kafka.resume(&[1, 2, 3])).await;
+        let took = begin.elapsed();
+        sleep(Duration::from_secs(8)).await;
+        let gap = book.gap.lock().1;
+        eprintln!("all nodes back after {took:?}: the longest time without a receipt was {gap:?}");
+    }
+    book.stop.store(true, Ordering::Release);
+    let (_, sent) = publishing.await.unwrap();
+    for listener in &mut listeners {
+        assert_eq!(listener.bodies(sent as usize).await, numbers(0..sent));
+        listener.is_quiet().await;
+    }
+    for broker in brokers {
+        broker.close().await;
+    }
 }
 
 /// A log that stays away: the outcome of what was on its way is unknown, and the end is in time.

@@ -109,6 +109,12 @@ fn read_assigned(
             Some(Err(error)) => tracing::debug!(%error, "a replay waits for Kafka"),
             Some(Ok(record)) => {
                 let offset = record.offset().max(0) as u64;
+                let is_asked = record.topic() == stretch.topic
+                    && record.partition() == stretch.partition as i32
+                    && offset >= stretch.from;
+                if !is_asked {
+                    continue; // left over from what this reader read before
+                }
                 if offset >= stretch.until || each(&record).is_break() {
                     return Ok(End::Read);
                 }
