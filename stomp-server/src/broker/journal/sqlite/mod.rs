@@ -119,7 +119,10 @@ impl Journal for SqliteJournal {
             // start does instead.
             let _ = connection.close().await;
         }
-        drop(self.lock.lock().take());
+        if let Some(lock) = self.lock.lock().take() {
+            // Closing it would do, but not while a child that is just being started has a copy.
+            let _ = lock.unlock();
+        }
     }
 }
 
