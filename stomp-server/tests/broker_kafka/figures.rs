@@ -79,6 +79,70 @@ async fn one_at_a_time_and_a_start() {
     }
 }
 
+/// What does an instance pay for a record that nobody here wants, next to a bare consumer loop
+/// over the same records?
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn a_record_that_nobody_wants_next_to_a_bare_consumer() {
+    let Some(kafka) = Kafka::start(1) else { return };
+    let mut config = fresh(&kafka, 8);
+    config.broker.journal_sync = JournalSync::Normal;
+    config.broker.publish_timeout = Duration::from_secs(120);
+    const RECORDS: u32 = 200_000;
+    let filling = open(&config).await;
+    let mut waiting = FuturesUnordered::new();
+    for number in 0..RECORDS {
+        waiting.push(filling.publish(message(&format!("/topic/{}", number % 1_000))));
+        if waiting.len() > 10_000 {
+            waiting.next().await.unwrap().unwrap();
+        }
+    }
+    while let Some(reply) = waiting.next().await {
+        reply.unwrap();
+    }
+    let epoch = filling.log().await.unwrap().epoch;
+    filling.close().await;
+    for round in 1..=3 {
+        let begin = processor_time();
+        let broker = open(&config).await; // reads all of it before it is ready
+        let ours = processor_time() - begin;
+        broker.close().await;
+        let begin = processor_time();
+        read_bare(&config, &format!("{}.topic.{epoch}", config.prefix), RECORDS).await;
+        let bare = processor_time() - begin;
+        eprintln!("round {round}: {ours:?} ours, {bare:?} bare, for {RECORDS} records");
+    }
+}
+
+async fn read_bare(config: &KafkaConfig, topic: &str, records: u32) {
+    let consumer: rdkafka::consumer::BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", &config.bootstrap)
+        .set("group.id", "bare")
+        .set("enable.auto.commit", "false")
+        .create()
+        .unwrap();
+    let mut places = TopicPartitionList::new();
+    for partition in 0..config.partitions {
+        places.add_partition_offset(topic, partition as i32, Offset::Offset(0)).unwrap();
+    }
+    consumer.assign(&places).unwrap();
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut count = 0;
+        while count < records {
+            count += u32::from(matches!(consumer.poll(Duration::from_millis(100)), Some(Ok(_))));
+        }
+    });
+    reading.await.unwrap();
+}
+
+/// What this process has used of its processors, in ticks of 10 ms.
+fn processor_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<_> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    let ticks = |at: usize| fields[at].parse::<u64>().unwrap();
+    Duration::from_millis(10 * (ticks(11) + ticks(12)))
+}
+
 async fn broker(config: &KafkaConfig) -> f64 {
     let broker = Arc::new(open(config).await);
     let mut listener = Listening::to(1, "/topic/0").within(256 << 20).on(&*broker).await;
