@@ -157,7 +157,9 @@ impl Broker for JournalBroker {
     async fn read_log(&self, starts: &[u64]) -> Result<Box<dyn LogReader>, BrokerError> {
         let start = only_start(starts)?;
         let reader = self.hub.reader(start)?;
-        self.inbox.change(vec![upkeep::cursor(start)]).await?;
+        // The slowest reader decides, not the newest.
+        let hold = self.hub.log.lock().hold();
+        self.inbox.change(vec![upkeep::cursor(hold)]).await?;
         Ok(Box::new(reader))
     }
 
