@@ -40,6 +40,13 @@ fetch() {
 
 is_free() { ! (exec 3<> "/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
+# Keeps a range from clusters that are started at the same time: until a node listens, it looks free.
+reserve() {
+    mkdir -p .cache/kafka/ports
+    find .cache/kafka/ports -mindepth 1 -maxdepth 1 -mmin +10 -delete
+    mkdir ".cache/kafka/ports/$1" 2>/dev/null && mkdir ".cache/kafka/ports/$(($1 + 100))" 2>/dev/null
+}
+
 # A port P with P.. and P+100.. free for so many nodes, below those that outgoing connections take.
 free_port() {
     local try port i
@@ -48,7 +55,7 @@ free_port() {
         for ((i = 0; i < $1; i++)); do
             if ! is_free $((port + i)) || ! is_free $((port + 100 + i)); then continue 2; fi
         done
-        echo "$port" && return
+        if reserve "$port"; then echo "$port" && return; fi
     done
     die "no free ports after $try attempts"
 }

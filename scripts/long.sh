@@ -6,6 +6,7 @@
 #   scripts/long.sh coverage        line coverage of the workspace
 #   scripts/long.sh mutants CRATE   does a test notice each small damage to the code?
 #   scripts/long.sh kill9 ROUNDS    kill the chat server in the middle of sending, that many times
+#   scripts/long.sh kafka           what a Kafka of three nodes survives, all of them killed included
 #   scripts/long.sh all             everything above with moderate figures
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -47,6 +48,10 @@ kill9() {
     E2E_CRASH_ROUNDS=${1:-50} node tests/e2e/run.mjs crash
 }
 
+kafka() {
+    CI=1 cargo test --locked -p stomp-server --test broker_kafka -- --nocapture nodes::
+}
+
 command=${1:-help}
 [ $# = 0 ] || shift
 case $command in
@@ -56,6 +61,7 @@ case $command in
     coverage) coverage ;;
     mutants) mutants "$@" ;;
     kill9) kill9 "$@" ;;
+    kafka) kafka ;;
     all)
         part fuzz 60
         part miri
