@@ -32,7 +32,7 @@ use async_trait::async_trait;
 use compact_str::CompactString;
 
 #[cfg(feature = "kafka")]
-pub use self::kafka::{KafkaBroker, KafkaConfig, KafkaStartError};
+pub use self::kafka::{KafkaBridge, KafkaBroker, KafkaConfig, KafkaQueue, KafkaStartError};
 pub use self::{
     config::{BrokerConfig, JournalSync},
     error::BrokerError,

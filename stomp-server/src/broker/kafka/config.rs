@@ -24,6 +24,13 @@ pub struct KafkaConfig {
     pub in_flight: usize,
     /// How long the cluster may take to answer at the start. Default 30 s.
     pub start_timeout: Duration,
+    /// Queues that are there from the start, each with a number of partitions of its own.
+    pub queues: Vec<KafkaQueue>,
+    /// How many queues may be made by being used. Default 100: each is a Kafka topic, and
+    /// clients must not be able to fill the cluster with them.
+    pub max_queues: usize,
+    /// Kafka topics of other programs that are read into a destination.
+    pub bridges: Vec<KafkaBridge>,
     /// What holds for every broker: ring, dedupe window, replays, the time to publish.
     pub broker: BrokerConfig,
 }
@@ -39,6 +46,9 @@ impl KafkaConfig {
             max_body: 4 << 20,
             in_flight: 64 << 20,
             start_timeout: Duration::from_secs(30),
+            queues: Vec::new(),
+            max_queues: 100,
+            bridges: Vec::new(),
             broker: BrokerConfig::default(),
         }
     }
@@ -61,6 +71,26 @@ impl KafkaConfig {
         }
         Ok(())
     }
+}
+
+/// A queue that is there from the start.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KafkaQueue {
+    /// Its name behind `/queue/`: `orders`.
+    pub name: String,
+    /// How many instances can take from it at once, at most.
+    pub partitions: u32,
+}
+
+/// A Kafka topic of another program whose records become messages.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KafkaBridge {
+    /// The Kafka topic, as the other program calls it: `legacy.events`.
+    pub topic: String,
+    /// Where its records appear: `/topic/legacy`.
+    pub destination: String,
 }
 
 /// Why the broker did not start.

@@ -32,7 +32,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
-pub use self::config::{KafkaConfig, KafkaStartError};
+pub use self::config::{KafkaBridge, KafkaConfig, KafkaQueue, KafkaStartError};
 use self::{
     client::LiveProducer, reach::Reach, receipts::Receipts, tail::Progress, upkeep::Current,
     window::Window, worker::Worker,
