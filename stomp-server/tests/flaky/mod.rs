@@ -35,13 +35,20 @@ pub(crate) struct Flaky<J> {
     often: AtomicBool,
     /// How many commits were made.
     pub(crate) commits: AtomicU32,
+    /// How often its size was asked for.
+    measured: watch::Sender<u32>,
 }
 
 impl<J: Journal> Flaky<J> {
     /// One that works, for now.
     pub(crate) fn over(inner: J) -> Self {
-        let fault = watch::Sender::new(Fault::None);
-        Self { inner, fault, often: AtomicBool::new(false), commits: AtomicU32::new(0) }
+        Self {
+            inner,
+            fault: watch::Sender::new(Fault::None),
+            often: AtomicBool::new(false),
+            commits: AtomicU32::new(0),
+            measured: watch::Sender::new(0),
+        }
     }
 
     /// Lets every third commit go wrong in one of three ways.
@@ -64,6 +71,15 @@ impl<J: Journal> Flaky<J> {
     /// From now on.
     pub(crate) fn set(&self, fault: Fault) {
         self.fault.send_replace(fault);
+    }
+
+    /// Waits until the broker has measured this journal so often: that is how it begins to
+    /// decide what is to be trimmed.
+    pub(crate) async fn measured(&self, times: u32) {
+        let mut measured = self.measured.subscribe();
+        let enough = measured.wait_for(|measured| *measured >= times);
+        let enough = tokio::time::timeout(std::time::Duration::from_secs(60), enough).await;
+        enough.expect("the journal is looked after").expect("the sender is here");
     }
 
     async fn commit_now(&self, batch: &[Change]) -> Result<(), JournalError> {
@@ -154,6 +170,7 @@ impl<J: Journal> Journal for Flaky<J> {
     }
 
     async fn bytes(&self) -> Result<u64, JournalError> {
+        self.measured.send_modify(|measured| *measured += 1);
         self.inner.bytes().await
     }
 
