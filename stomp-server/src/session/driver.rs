@@ -3,36 +3,42 @@
 //! One task owns the transport, the machine and the connection's queue, so nothing here
 //! is locked and a session ends where this future ends.
 
+mod counts;
+mod execute;
+mod outgoing;
+mod timers;
+mod wire;
+
 use std::{
-    future::poll_fn,
     io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use bytes::BytesMut;
 use futures::{future::BoxFuture, task::noop_waker_ref};
-use stomp_core::{Command, Decoded, Decoder, Frame, Role};
+use stomp_core::{Decoded, Decoder, Frame, Role};
 use tokio::time::Sleep;
 
+use self::{outgoing::WRITE_AHEAD, timers::now, wire::io_event};
 use super::{
-    action::{Action, Asked, BrokerReply, Close, Ticket},
+    action::{Action, BrokerReply, Close, Ticket},
     encode::Encoder,
-    heartbeat::{Due, HeartBeats},
+    heartbeat::HeartBeats,
     hooks::Hooks,
     machine::Machine,
     outbound::{OutboundQueue, outbound},
-    replies::{Call, Replies},
+    replies::Replies,
     work::{self, Login, Work},
 };
 use crate::{
     arrival::Arrival,
     auth::Principal,
-    broker::{BrokerError, ConnectionId, Delivery, Outcome, Place, SubscriptionKey},
+    broker::{ConnectionId, SubscriptionKey},
     gate::UserPlace,
-    problem::{Code, Problem},
+    problem::Problem,
     server::Shared,
     transport::Transport,
 };
@@ -40,15 +46,6 @@ use crate::{
 /// Frames of one connection that are taken before others get their turn: enough that a busy
 /// sender is read in strides, few enough that its neighbours do not feel it.
 const FRAMES_IN_A_ROW: usize = 64;
-/// Unsent bytes above which the queue is left to wait: one socket buffer's worth.
-const WRITE_AHEAD: usize = 64 * 1024;
-/// Bytes read ahead of the frame that is being dealt with. A frame may be longer: the decoder
-/// holds it against the limits while it arrives.
-const READ_AHEAD: usize = 64 * 1024;
-/// How long the last words may take to be written, and then the peer to hang up.
-const LAST_WORDS: Duration = Duration::from_secs(5);
-const LINGER: Duration = Duration::from_secs(1);
-
 /// Who is at the other end.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
@@ -229,46 +226,6 @@ impl<T: Transport> Driver<T> {
         self.work.is_none() && self.machine.wants_frames() && self.server.broker.has_room()
     }
 
-    fn wants_bytes(&self) -> bool {
-        !self.input_ended
-            && !self.machine.is_closing()
-            && self.wants_frames()
-            && (self.starved || self.input.len() < READ_AHEAD)
-    }
-
-    /// Moves what waits in the queue to the transport, up to what one write takes.
-    fn deliver(&mut self) {
-        while self.close.is_none() && self.transport.unsent() < WRITE_AHEAD {
-            let mut arrived: Vec<Delivery> = Vec::new();
-            self.queue.drain(WRITE_AHEAD, &mut arrived);
-            if arrived.is_empty() {
-                break;
-            }
-            for delivery in arrived {
-                if self.hooks.let_pass(self.who.as_deref(), &delivery.logged) {
-                    self.machine.on_delivery(delivery, &mut self.actions);
-                } else {
-                    self.hide(&delivery);
-                }
-            }
-            self.act();
-        }
-        if self.close.is_none() && self.queue.has_overflowed() {
-            self.server.metrics.slow_consumers.increment(1);
-            let limit = self.server.around.limits.outbound as u64;
-            let problem = Problem::new(Code::Limit, "This subscriber reads too slowly.")
-                .with_limit("outbound", limit);
-            self.machine.on_overflow(problem, &mut self.actions);
-            self.act();
-        }
-        let dropped = self.queue.take_dropped();
-        if dropped > 0 {
-            self.server.metrics.slow_consumers.increment(1);
-            self.server.metrics.dropped.increment(dropped);
-            tracing::warn!(connection = self.peer.connection.0, dropped, "slow consumer");
-        }
-    }
-
     /// Takes the outcomes that are there already.
     fn settle(&mut self) {
         let mut cx = Context::from_waker(noop_waker_ref());
@@ -278,43 +235,12 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// A delivery that an interceptor keeps back.
-    fn hide(&self, delivery: &Delivery) {
-        self.queue.written(delivery.weight());
-        if let Some(token) = delivery.token {
-            let key = delivery.subscription;
-            drop(self.server.broker.settle(key, &[token], Outcome::Ack));
-        }
-    }
-
     fn on_reply(&mut self, ticket: Ticket, reply: BrokerReply) {
         if let Some(who) = &self.who {
             self.hooks.outcome(who, ticket, &reply);
         }
-        let publishes = &self.server.metrics.publishes;
-        match &reply {
-            BrokerReply::Accepted(Ok(accepted)) if accepted.duplicate => {
-                publishes.duplicate.increment(1);
-            }
-            BrokerReply::Accepted(Ok(_)) => publishes.accepted.increment(1),
-            BrokerReply::Accepted(Err(BrokerError::Unknown(_))) => publishes.unknown.increment(1),
-            BrokerReply::Accepted(Err(_)) => publishes.refused.increment(1),
-            BrokerReply::Subscribed(_) | BrokerReply::Done(_) => {}
-        }
+        self.count_outcome(&reply);
         self.machine.on_reply(ticket, reply, &mut self.actions);
-    }
-
-    /// Lets go of buffers that an idle connection does not need.
-    fn rest(&mut self) {
-        if self.input.is_empty() {
-            self.input = BytesMut::new();
-        }
-        if self.transport.unsent() == 0 {
-            self.encoder.release();
-        }
-        if self.actions.is_empty() {
-            self.actions = Vec::new();
-        }
     }
 
     async fn next(&mut self) -> Event {
@@ -395,227 +321,4 @@ impl<T: Transport> Driver<T> {
         });
         self.machine.on_login(login, &mut self.actions);
     }
-
-    fn flushed(&mut self) {
-        self.count_sent();
-        self.queue.written(std::mem::take(&mut self.unwritten));
-        if let Some(beats) = &mut self.beats {
-            beats.sent(now());
-        }
-    }
-
-    fn count_sent(&mut self) {
-        let octets = std::mem::take(&mut self.uncounted);
-        self.server.metrics.bytes_sent.increment(octets as u64);
-    }
-
-    fn on_timer(&mut self) {
-        let now = now();
-        if self.connect_by.is_some_and(|by| now >= by) {
-            self.connect_by = None;
-            let limit = self.server.around.limits.connect_timeout;
-            let problem = Problem::new(Code::Limit, "No CONNECT frame came in time.")
-                .with_limit("connect-timeout-ms", limit.as_millis() as u64);
-            self.machine.on_fault(problem, None, &mut self.actions);
-        }
-        if self.who.as_ref().and_then(|who| who.expires).is_some_and(|at| now >= at) {
-            let problem = Problem::new(Code::Expired, "The token's time is over; log in again.");
-            self.machine.on_fault(problem, None, &mut self.actions);
-        }
-        self.recheck(now);
-        self.beat(now);
-        let next = self.first_due().unwrap_or(now + FAR);
-        self.sleep.as_mut().reset(next.into());
-    }
-
-    /// Asks now and then whether the login still holds.
-    fn recheck(&mut self, now: Instant) {
-        if self.recheck_at.is_none_or(|at| now < at) {
-            return;
-        }
-        self.recheck_at = self.server.authenticate.recheck_every().map(|every| now + every);
-        if let (None, Some(who)) = (&self.work, &self.who) {
-            self.work = Some(work::recheck(&self.server, who.clone()));
-        }
-    }
-
-    fn beat(&mut self, now: Instant) {
-        let reads = self.wants_bytes();
-        let Some(beats) = &mut self.beats else { return };
-        if !reads {
-            beats.received(now); // decision 6: while we do not read, silence does not count
-        }
-        match beats.due(now) {
-            Due::Nothing => {}
-            Due::Beat => {
-                self.transport.queue_beat();
-                beats.sent(now);
-            }
-            Due::GiveUp => self.close = Some(Close::Abort),
-        }
-    }
-
-    /// Sets the one timer to what is due first. It is only ever brought forward: one that
-    /// fires too early finds nothing due, which costs less than moving it with every frame.
-    fn arm(&mut self) {
-        if let Some(first) = self.first_due()
-            && first < self.sleep.deadline().into_std()
-        {
-            self.sleep.as_mut().reset(first.into());
-        }
-    }
-
-    fn first_due(&self) -> Option<Instant> {
-        let beat = self.beats.as_ref().and_then(HeartBeats::next);
-        if self.machine.is_closing() {
-            return beat; // the rest has struck, or does not matter any more
-        }
-        let expires = self.who.as_ref().and_then(|who| who.expires);
-        [self.connect_by, beat, expires, self.recheck_at].into_iter().flatten().min()
-    }
-
-    /// Does what the machine wants done, in order.
-    fn act(&mut self) {
-        let mut actions = std::mem::take(&mut self.actions);
-        let before = self.transport.unsent();
-        for action in actions.drain(..) {
-            self.execute(action);
-        }
-        self.uncounted += self.transport.unsent() - before;
-        self.actions = actions;
-    }
-
-    fn execute(&mut self, action: Action) {
-        let broker = &self.server.broker;
-        match action {
-            Action::Frame(frame) => {
-                self.count_frame(&frame);
-                self.encoder.frame(&frame, self.machine.version(), &mut self.transport);
-            }
-            Action::Message(outgoing) => {
-                self.server.metrics.frames_sent.increment(1);
-                if outgoing.queued {
-                    self.unwritten += outgoing.delivery.weight();
-                }
-                self.encoder.message(&outgoing, self.machine.version(), &mut self.transport);
-            }
-            Action::Forget(delivery) => self.queue.written(delivery.weight()),
-            Action::Publish(ticket, publish) => {
-                self.hooks.publish(ticket, &publish);
-                self.replies.add(ticket, Call::Publish(broker.publish(*publish)));
-            }
-            Action::Subscribe(ticket, request) => {
-                self.server.metrics.subscriptions.increment(1.0);
-                self.registered.push(request.key);
-                let reply = broker.subscribe(*request, self.queue.handle());
-                self.replies.add(ticket, Call::Subscribe(reply));
-            }
-            Action::Unsubscribe(ticket, key, place) => {
-                let before = self.registered.len();
-                self.registered.retain(|registered| *registered != key);
-                let gone = before - self.registered.len();
-                self.server.metrics.subscriptions.decrement(gone as f64);
-                self.replies.add(ticket, Call::Other(broker.unsubscribe(key, place)));
-            }
-            Action::Settle(ticket, key, tokens, outcome) => {
-                self.replies.add(ticket, Call::Other(broker.settle(key, &tokens, outcome)));
-            }
-            Action::Login(mut credentials) => {
-                self.connect_by = None; // CONNECT is read; the login has a bound of its own
-                let arrival = &self.peer.arrival;
-                credentials.peer = arrival.address;
-                credentials.is_local = arrival.is_local;
-                credentials.certificate.clone_from(&arrival.certificate);
-                self.work = Some(work::login(&self.server, credentials, self.peer.connection));
-            }
-            Action::Opened(version, beats, who) => {
-                self.decoder.set_version(version);
-                self.decoder.set_limits(self.server.around.limits.frame);
-                let now = now();
-                self.beats = Some(HeartBeats::new(beats.send_ms, beats.want_ms, now));
-                self.recheck_at = self.server.authenticate.recheck_every().map(|every| now + every);
-                self.who = Some(who);
-            }
-            Action::Authorize(asked) => self.work = self.authorize(asked),
-            Action::Handle(request) => self.work = Some(work::handle(&self.server, request)),
-            Action::Ask(request) => self.work = Some(work::ask(&self.server, request)),
-            Action::Close(close) => self.close = Some(close),
-        }
-    }
-
-    fn count_frame(&self, frame: &Frame) {
-        let metrics = &self.server.metrics;
-        metrics.frames_sent.increment(1);
-        if frame.command() == Command::Error
-            && let Some(limit) = frame.header("limit")
-            && frame.header("code").as_deref() != Some(Code::RateLimited.as_str())
-        {
-            metrics.refused(&limit);
-        }
-    }
-
-    fn authorize(&self, asked: Asked) -> Option<BoxFuture<'static, Work>> {
-        self.who.clone().map(|who| work::authorize(&self.server, who, asked))
-    }
-
-    /// Gives everything back to the broker that this session holds there.
-    fn release(&mut self) {
-        self.place = None; // whoever comes back at once finds room
-        self.server.metrics.subscriptions.decrement(self.registered.len() as f64);
-        for key in self.registered.drain(..) {
-            drop(self.server.broker.unsubscribe(key, Place::Keep));
-        }
-    }
-
-    /// Writes the last words, says goodbye, and lets the peer hang up first, so that a reset
-    /// does not eat what it was told (decision 13).
-    async fn goodbye(&mut self, close: Close) {
-        if close == Close::Abort {
-            return;
-        }
-        let transport = &mut self.transport;
-        let farewell = async {
-            poll_fn(|cx| transport.poll_flush(cx)).await?;
-            poll_fn(|cx| transport.poll_goodbye(cx, close)).await
-        };
-        if !matches!(tokio::time::timeout(LAST_WORDS, farewell).await, Ok(Ok(()))) {
-            return;
-        }
-        let hang_up = async {
-            let mut ignored = BytesMut::new();
-            while let Ok(1..) = poll_fn(|cx| transport.poll_read(cx, &mut ignored)).await {
-                ignored.clear();
-            }
-        };
-        let _ = tokio::time::timeout(LINGER, hang_up).await;
-    }
-}
-
-impl<T: Transport> Drop for Driver<T> {
-    fn drop(&mut self) {
-        self.release();
-    }
-}
-
-/// As good as never, for a timer that nothing needs.
-const FAR: Duration = Duration::from_secs(24 * 3600);
-
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
-}
-
-/// Writes what waits, and reads if that is wanted; whichever comes first.
-async fn io_event(transport: &mut impl Transport, input: &mut BytesMut, reads: bool) -> Event {
-    poll_fn(|cx| {
-        if transport.unsent() > 0
-            && let Poll::Ready(flushed) = transport.poll_flush(cx)
-        {
-            return Poll::Ready(Event::Flushed(flushed));
-        }
-        if reads {
-            return transport.poll_read(cx, input).map(Event::Read);
-        }
-        Poll::Pending
-    })
-    .await
 }

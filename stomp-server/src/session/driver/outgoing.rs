@@ -1,0 +1,55 @@
+//! From the connection's queue to its transport.
+
+use super::Driver;
+use crate::{
+    broker::{Delivery, Outcome},
+    problem::{Code, Problem},
+    transport::Transport,
+};
+
+/// Unsent bytes above which the queue is left to wait: one socket buffer's worth.
+pub(super) const WRITE_AHEAD: usize = 64 * 1024;
+
+impl<T: Transport> Driver<T> {
+    /// Moves what waits in the queue to the transport, up to what one write takes.
+    pub(super) fn deliver(&mut self) {
+        while self.close.is_none() && self.transport.unsent() < WRITE_AHEAD {
+            let mut arrived: Vec<Delivery> = Vec::new();
+            self.queue.drain(WRITE_AHEAD, &mut arrived);
+            if arrived.is_empty() {
+                break;
+            }
+            for delivery in arrived {
+                if self.hooks.let_pass(self.who.as_deref(), &delivery.logged) {
+                    self.machine.on_delivery(delivery, &mut self.actions);
+                } else {
+                    self.hide(&delivery);
+                }
+            }
+            self.act();
+        }
+        if self.close.is_none() && self.queue.has_overflowed() {
+            self.server.metrics.slow_consumers.increment(1);
+            let limit = self.server.around.limits.outbound as u64;
+            let problem = Problem::new(Code::Limit, "This subscriber reads too slowly.")
+                .with_limit("outbound", limit);
+            self.machine.on_overflow(problem, &mut self.actions);
+            self.act();
+        }
+        let dropped = self.queue.take_dropped();
+        if dropped > 0 {
+            self.server.metrics.slow_consumers.increment(1);
+            self.server.metrics.dropped.increment(dropped);
+            tracing::warn!(connection = self.peer.connection.0, dropped, "slow consumer");
+        }
+    }
+
+    /// A delivery that an interceptor keeps back.
+    pub(super) fn hide(&self, delivery: &Delivery) {
+        self.queue.written(delivery.weight());
+        if let Some(token) = delivery.token {
+            let key = delivery.subscription;
+            drop(self.server.broker.settle(key, &[token], Outcome::Ack));
+        }
+    }
+}
