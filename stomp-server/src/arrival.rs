@@ -19,6 +19,18 @@ pub(crate) enum Carrier {
     WebSocket,
 }
 
+impl Carrier {
+    /// Its name in metrics, logs and lists.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stream => "stream",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::WebSocket => "websocket",
+        }
+    }
+}
+
 /// How a connection reached this server.
 #[derive(Clone, Debug)]
 pub(crate) struct Arrival {

@@ -46,6 +46,7 @@
 //! | [`broker`] | the trait of brokers, word by word, and brokers in memory and on disk | `sqlite` |
 //! | [`session`] | limits, and the bounded queue in front of each connection | |
 //! | [`problem`] | what a refused peer is told | |
+//! | [`insight`] | what there is to see of a running server | |
 //! | `http` | the WebSocket endpoint and health, for an axum router | `websocket` |
 //! | `Tls` | certificates that are read again without a restart | `tls` |
 //! | `client` | a client that reconnects, resumes and retries | `client` |
@@ -66,6 +67,7 @@ pub mod client;
 mod gate;
 #[cfg(feature = "websocket")]
 pub mod http;
+pub mod insight;
 mod metrics;
 pub mod problem;
 pub mod router;

@@ -3,10 +3,13 @@
 //! Handles are taken from the recorder that is installed when a server is built; without
 //! one they count nothing and cost next to nothing.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
 use crate::{
     arrival::Carrier,
+    insight::Totals,
     problem::{Code, Problem},
     session::Close,
 };
@@ -47,12 +50,7 @@ const LIMIT_NAMES: [&str; 15] = [
     "pattern-words",
 ];
 
-const CARRIERS: [(Carrier, &str); 4] = [
-    (Carrier::Stream, "stream"),
-    (Carrier::Tcp, "tcp"),
-    (Carrier::Tls, "tls"),
-    (Carrier::WebSocket, "websocket"),
-];
+const CARRIERS: [Carrier; 4] = [Carrier::Stream, Carrier::Tcp, Carrier::Tls, Carrier::WebSocket];
 
 /// Why sessions end. A new variant of [`Close`] needs its line here.
 const CLOSES: [(Close, &str); 7] = [
@@ -65,21 +63,29 @@ const CLOSES: [(Close, &str); 7] = [
     (Close::Abort, "abort"),
 ];
 
+/// A counter that can be read here too, for those who look at the server.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    counter: Counter,
+    total: AtomicU64,
+}
+
 /// The handles of one server.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     connections: Vec<(Carrier, Gauge, Counter)>,
-    pub(crate) logins: Counter,
-    logins_refused: Vec<(Code, Counter)>,
-    pub(crate) frames_received: Counter,
-    pub(crate) frames_sent: Counter,
-    pub(crate) bytes_received: Counter,
-    pub(crate) bytes_sent: Counter,
+    opened: AtomicU64,
+    pub(crate) logins: Tally,
+    logins_refused: Vec<(Code, Tally)>,
+    pub(crate) frames_received: Tally,
+    pub(crate) frames_sent: Tally,
+    pub(crate) bytes_received: Tally,
+    pub(crate) bytes_sent: Tally,
     pub(crate) subscriptions: Gauge,
     limits: Vec<(&'static str, Counter)>,
     other_limits: Counter,
-    pub(crate) slow_consumers: Counter,
-    pub(crate) dropped: Counter,
+    pub(crate) slow_consumers: Tally,
+    pub(crate) dropped: Tally,
     pub(crate) publishes: Publishes,
     closed: Vec<(Close, Counter)>,
 }
@@ -87,37 +93,53 @@ pub(crate) struct Metrics {
 /// What publications came to.
 #[derive(Debug)]
 pub(crate) struct Publishes {
-    pub(crate) accepted: Counter,
-    pub(crate) duplicate: Counter,
-    pub(crate) refused: Counter,
-    pub(crate) unknown: Counter,
+    pub(crate) accepted: Tally,
+    pub(crate) duplicate: Tally,
+    pub(crate) refused: Tally,
+    pub(crate) unknown: Tally,
+}
+
+impl Tally {
+    fn new(counter: Counter) -> Self {
+        Self { counter, total: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn increment(&self, by: u64) {
+        self.counter.increment(by);
+        self.total.fetch_add(by, Relaxed);
+    }
+
+    fn total(&self) -> u64 {
+        self.total.load(Relaxed)
+    }
 }
 
 impl Metrics {
     /// Handles from the recorder of the moment.
     pub(crate) fn new() -> Self {
         describe();
-        let outcome = |name: &'static str| counter!(PUBLISHES, "outcome" => name);
+        let outcome = |name: &'static str| Tally::new(counter!(PUBLISHES, "outcome" => name));
         Self {
             connections: CARRIERS
-                .map(|(carrier, name)| {
-                    let open = gauge!(CONNECTIONS, "transport" => name);
-                    (carrier, open, counter!(CONNECTIONS_TOTAL, "transport" => name))
+                .map(|carrier| {
+                    let open = gauge!(CONNECTIONS, "transport" => carrier.as_str());
+                    (carrier, open, counter!(CONNECTIONS_TOTAL, "transport" => carrier.as_str()))
                 })
                 .into(),
-            logins: counter!(LOGINS),
+            opened: AtomicU64::new(0),
+            logins: Tally::new(counter!(LOGINS)),
             logins_refused: Code::ALL
-                .map(|code| (code, counter!(LOGINS_REFUSED, "code" => code.as_str())))
+                .map(|code| (code, Tally::new(counter!(LOGINS_REFUSED, "code" => code.as_str()))))
                 .into(),
-            frames_received: counter!(FRAMES_RECEIVED),
-            frames_sent: counter!(FRAMES_SENT),
-            bytes_received: counter!(BYTES_RECEIVED),
-            bytes_sent: counter!(BYTES_SENT),
+            frames_received: Tally::new(counter!(FRAMES_RECEIVED)),
+            frames_sent: Tally::new(counter!(FRAMES_SENT)),
+            bytes_received: Tally::new(counter!(BYTES_RECEIVED)),
+            bytes_sent: Tally::new(counter!(BYTES_SENT)),
             subscriptions: gauge!(SUBSCRIPTIONS),
             limits: LIMIT_NAMES.map(|name| (name, counter!(LIMITS, "limit" => name))).into(),
             other_limits: counter!(LIMITS, "limit" => "other"),
-            slow_consumers: counter!(SLOW_CONSUMERS),
-            dropped: counter!(DROPPED),
+            slow_consumers: Tally::new(counter!(SLOW_CONSUMERS)),
+            dropped: Tally::new(counter!(DROPPED)),
             publishes: Publishes {
                 accepted: outcome("accepted"),
                 duplicate: outcome("duplicate"),
@@ -128,7 +150,27 @@ impl Metrics {
         }
     }
 
+    /// What has happened so far.
+    pub(crate) fn totals(&self) -> Totals {
+        Totals {
+            connections: self.opened.load(Relaxed),
+            logins: self.logins.total(),
+            logins_refused: self.logins_refused.iter().map(|(_, tally)| tally.total()).sum(),
+            frames_received: self.frames_received.total(),
+            frames_sent: self.frames_sent.total(),
+            bytes_received: self.bytes_received.total(),
+            bytes_sent: self.bytes_sent.total(),
+            accepted: self.publishes.accepted.total(),
+            duplicate: self.publishes.duplicate.total(),
+            refused: self.publishes.refused.total(),
+            unknown: self.publishes.unknown.total(),
+            slow_consumers: self.slow_consumers.total(),
+            dropped: self.dropped.total(),
+        }
+    }
+
     pub(crate) fn opened(&self, carrier: Carrier) {
+        self.opened.fetch_add(1, Relaxed);
         if let Some((_, open, total)) = self.connections.iter().find(|(it, ..)| *it == carrier) {
             open.increment(1.0);
             total.increment(1);
@@ -160,6 +202,11 @@ impl Metrics {
         let counter = self.limits.iter().find(|(it, _)| *it == name).map(|(_, counter)| counter);
         counter.unwrap_or(&self.other_limits).increment(1);
     }
+}
+
+/// The word for why a session ended, in metrics and logs.
+pub(crate) fn reason(close: Close) -> &'static str {
+    CLOSES.iter().find(|(it, _)| *it == close).map_or("other", |(_, name)| *name)
 }
 
 /// Code of the embedding program has panicked or hung. Rare, so no handle is kept for it.

@@ -17,6 +17,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
 
 #[cfg(feature = "websocket")]
 use crate::http::serve::{Accepted, serve};
@@ -25,6 +26,7 @@ use crate::{
     auth::{AllowAll, AnyLogin, Authenticate, Authorize},
     broker::{Broker, ConnectionId, MemoryBroker},
     gate::{ConnectionLimits, Gate},
+    insight::{Insight, Roster},
     metrics::Metrics,
     router::{Handle, Handler, Intercept, NoHandlers},
     session::{self, Peer, SessionLimits, Surroundings},
@@ -55,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) origins: Vec<String>,
     pub(crate) gate: Gate,
     pub(crate) metrics: Metrics,
+    /// Who is connected, for those who look.
+    pub(crate) roster: Arc<Roster>,
     #[cfg(feature = "websocket")]
     pub(crate) proxies: crate::http::TrustedProxies,
     last_connection: AtomicU64,
@@ -255,6 +259,11 @@ impl Server {
         Handle::new(self.shared.broker.clone())
     }
 
+    /// Looks at the server: who is connected, what is kept, what has happened.
+    pub fn insight(&self) -> Insight {
+        Insight::new(self.shared.clone())
+    }
+
     /// How many connections are open.
     pub fn connections(&self) -> usize {
         self.shared.gate.open()
@@ -297,10 +306,20 @@ impl Shared {
         let connection = ConnectionId(self.last_connection.fetch_add(1, Ordering::Relaxed) + 1);
         let (open, refusal) = self.gate.enter(arrival.behind_proxy);
         let server = self.clone();
-        async move {
+        // The name and fields are documented (`docs/operations.md`). Nothing of what a peer
+        // sends is in it but the name that it has proved to have.
+        let span = tracing::info_span!(
+            "connection",
+            number = connection.0,
+            transport = arrival.carrier.as_str(),
+            peer = arrival.address.map(tracing::field::display),
+            user = tracing::field::Empty,
+        );
+        let session = async move {
             session::run(transport, server, Peer { connection, arrival }, refusal).await;
             drop(open);
-        }
+        };
+        session.instrument(span)
     }
 
     #[cfg(feature = "websocket")]
@@ -434,6 +453,7 @@ impl ServerBuilder {
                 origins: self.origins,
                 gate: Gate::new(self.connections),
                 metrics: Metrics::new(),
+                roster: Arc::new(Roster::new()),
                 #[cfg(feature = "websocket")]
                 proxies: self.proxies,
                 last_connection: AtomicU64::new(0),

@@ -7,6 +7,7 @@
 
 mod archive;
 mod durable;
+mod insight;
 mod queueing;
 #[cfg(feature = "kafka")]
 pub(super) mod remote;

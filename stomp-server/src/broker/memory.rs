@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use super::{
     Accepted, Broker, BrokerConfig, BrokerError, Capabilities, Class, Durability, LogInfo,
-    LogReader, Outcome, Place, Publish, Reply, SubscribeRequest, Subscribed, SubscriptionKey,
-    Token,
+    LogReader, Outcome, Place, Publish, QueueInfo, Reply, StorageInfo, SubscribeRequest,
+    Subscribed, SubscriptionKey, Token,
     dedupe::Dedupe,
     hub::{Hub, only_start},
     queues::is_queue,
@@ -154,6 +154,14 @@ impl Broker for MemoryBroker {
 
     async fn read_log(&self, starts: &[u64]) -> Result<Box<dyn LogReader>, BrokerError> {
         Ok(Box::new(self.hub.reader(only_start(starts)?)?))
+    }
+
+    fn queues(&self, after: &str, limit: usize) -> Vec<QueueInfo> {
+        self.hub.queue_infos(after, limit)
+    }
+
+    async fn storage(&self) -> StorageInfo {
+        self.hub.storage_info()
     }
 
     async fn close(&self) {

@@ -9,6 +9,7 @@ mod dedupe;
 mod error;
 mod hub;
 mod index;
+mod insight;
 pub mod journal;
 mod journaled;
 #[cfg(feature = "kafka")]
@@ -36,6 +37,7 @@ pub use self::kafka::{KafkaBridge, KafkaBroker, KafkaConfig, KafkaQueue, KafkaSt
 pub use self::{
     config::{BrokerConfig, JournalSync},
     error::BrokerError,
+    insight::{QueueInfo, StorageInfo},
     journal::JournalError,
     journaled::JournalBroker,
     memory::MemoryBroker,
@@ -255,6 +257,17 @@ pub trait Broker: Send + Sync + 'static {
     ///
     /// Refused where an offset has been trimmed already or lies above the head.
     async fn read_log(&self, starts: &[u64]) -> Result<Box<dyn LogReader>, BrokerError>;
+
+    /// The queues of this process behind a name, in the order of their names, at most so many.
+    /// For people to look at; a backend without queues of its own has none to show.
+    fn queues(&self, _after: &str, _limit: usize) -> Vec<QueueInfo> {
+        Vec::new()
+    }
+
+    /// What is kept and how far workers are behind. For people to look at.
+    async fn storage(&self) -> StorageInfo {
+        StorageInfo::default()
+    }
 
     /// Answers what was accepted, then refuses everything. Idempotent.
     async fn close(&self);

@@ -57,6 +57,11 @@ impl Queues {
         self.by_name.read().values().cloned().collect()
     }
 
+    /// How many there are, and what their messages weigh.
+    pub(super) fn size(&self) -> (usize, u64) {
+        (self.by_name.read().len(), self.memory.used() as u64)
+    }
+
     /// The queue of this name, made if need be.
     pub(super) fn open(&self, name: &str, config: &BrokerConfig) -> Arc<Queue> {
         if let Some(queue) = self.find(name) {

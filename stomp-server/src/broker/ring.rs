@@ -162,6 +162,16 @@ impl Ring {
         Some(Gone { logged: kept.logged, was_last })
     }
 
+    /// What the messages here weigh.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many messages are here.
+    pub(super) fn messages(&self) -> usize {
+        self.order.len()
+    }
+
     /// Whether more is held than the bound allows because somebody has yet to read it.
     pub(super) fn is_overfull(&self) -> bool {
         self.bytes > self.bound.saturating_mul(2)

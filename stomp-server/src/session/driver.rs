@@ -38,6 +38,7 @@ use crate::{
     auth::Principal,
     broker::{ConnectionId, SubscriptionKey},
     gate::UserPlace,
+    insight::Present,
     problem::Problem,
     server::Shared,
     transport::Transport,
@@ -73,9 +74,9 @@ pub(crate) async fn run(
     let close = driver.live().await;
     driver.release();
     driver.goodbye(close).await;
-    driver.count_sent();
+    driver.count_sent(now());
     driver.server.metrics.ended(close);
-    tracing::debug!(connection = connection.0, ?close, "a session is over");
+    driver.tell_end(close);
     driver.server.metrics.closed(carrier);
     if let Some(who) = driver.who.take() {
         driver.server.handler.disconnected(&who, connection).await;
@@ -98,6 +99,8 @@ struct Driver<T: Transport> {
     encoder: Encoder,
     /// What is registered at the broker, to be ended however the session ends.
     registered: Vec<SubscriptionKey>,
+    /// Where others see what this session is about.
+    present: Present,
     /// What the unsent bytes weigh in the queue.
     unwritten: usize,
     who: Option<Arc<Principal>>,
@@ -105,6 +108,8 @@ struct Driver<T: Transport> {
     place: Option<UserPlace>,
     /// Octets that were queued and not counted as sent yet.
     uncounted: usize,
+    /// Frames likewise.
+    frames_out: u64,
     beats: Option<HeartBeats>,
     connect_by: Option<Instant>,
     recheck_at: Option<Instant>,
@@ -130,7 +135,8 @@ enum Event {
 impl<T: Transport> Driver<T> {
     fn new(transport: T, server: Arc<Shared>, peer: Peer) -> Self {
         let limits = &server.around.limits;
-        let (_, queue) = outbound(peer.connection, limits.outbound, limits.slow_consumer);
+        let (handle, queue) = outbound(peer.connection, limits.outbound, limits.slow_consumer);
+        let present = server.roster.enter(peer.connection, peer.arrival.clone(), handle);
         let connect_by = peer.arrival.at + limits.connect_timeout;
         Self {
             transport,
@@ -145,10 +151,12 @@ impl<T: Transport> Driver<T> {
             actions: Vec::new(),
             encoder: Encoder::default(),
             registered: Vec::new(),
+            present,
             unwritten: 0,
             who: None,
             place: None,
             uncounted: 0,
+            frames_out: 0,
             beats: None,
             connect_by: Some(connect_by),
             recheck_at: None,
@@ -276,8 +284,10 @@ impl<T: Transport> Driver<T> {
             Event::Read(Ok(octets)) => {
                 self.server.metrics.bytes_received.increment(octets as u64);
                 self.starved = false;
+                let now = now();
+                self.present.received(octets, now);
                 if let Some(beats) = &mut self.beats {
-                    beats.received(now());
+                    beats.received(now);
                 }
             }
             Event::Flushed(Ok(())) => self.flushed(),
@@ -312,8 +322,7 @@ impl<T: Transport> Driver<T> {
     fn on_login(&mut self, login: Result<Login, Problem>) {
         self.server.metrics.login(login.as_ref().err());
         if let Err(problem) = &login {
-            let (peer, code) = (self.peer.arrival.address, problem.code);
-            tracing::debug!(connection = self.peer.connection.0, ?peer, %code, "a login is refused");
+            tracing::warn!(code = %problem.code, limit = problem.limit.as_deref(), "login refused");
         }
         let login = login.map(|login| {
             self.place = login.place;

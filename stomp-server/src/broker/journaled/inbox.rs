@@ -98,6 +98,11 @@ impl Inbox {
         state.is_closed || (!state.is_stuck && state.bytes < self.limit)
     }
 
+    /// Bytes that wait, or that are being written.
+    pub(super) fn bytes(&self) -> usize {
+        self.state.lock().bytes
+    }
+
     /// Waits until there may be room. Cancel-safe.
     pub(super) async fn room(&self) {
         loop {

@@ -8,7 +8,7 @@ mod committer;
 mod inbox;
 mod upkeep;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -17,8 +17,8 @@ use tokio::task::JoinHandle;
 use self::{committer::Committer, inbox::Inbox};
 use super::{
     Accepted, Broker, BrokerConfig, Capabilities, Class, Durability, JournalError, LogInfo,
-    LogReader, Outcome, Place, Publish, Reply, SubscribeRequest, Subscribed, SubscriptionKey,
-    Token,
+    LogReader, Outcome, Place, Publish, QueueInfo, Reply, StorageInfo, SubscribeRequest,
+    Subscribed, SubscriptionKey, Token,
     error::BrokerError,
     hub::{Hub, only_start},
     journal::Journal,
@@ -78,6 +78,9 @@ impl JournalBroker {
 
 /// The answer where nothing is kept.
 const HANDED_OVER: Accepted = Accepted { position: None, duplicate: false };
+
+/// How long somebody who looks waits for the disk.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How many messages of queues are read at once when a journal is opened.
 const PAGE: usize = 1_000;
@@ -161,6 +164,21 @@ impl Broker for JournalBroker {
         let hold = self.hub.log.lock().hold();
         self.inbox.change(vec![upkeep::cursor(hold)]).await?;
         Ok(Box::new(reader))
+    }
+
+    fn queues(&self, after: &str, limit: usize) -> Vec<QueueInfo> {
+        self.hub.queue_infos(after, limit)
+    }
+
+    async fn storage(&self) -> StorageInfo {
+        // A disk that does not answer must not keep people from the rest.
+        let asked = tokio::time::timeout(LOOK, self.journal.bytes()).await;
+        StorageInfo {
+            journal_bytes: asked.ok().and_then(Result::ok),
+            journal_max: Some(self.hub.config.journal_max),
+            backlog_bytes: self.inbox.bytes() as u64,
+            ..self.hub.storage_info()
+        }
     }
 
     async fn close(&self) {

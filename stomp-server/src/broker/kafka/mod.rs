@@ -39,7 +39,8 @@ use self::{
 };
 use super::{
     Accepted, Broker, BrokerError, Capabilities, Class, Durability, LogInfo, LogReader, Outcome,
-    Place, Publish, Reply, SubscribeRequest, Subscribed, SubscriptionKey, Token,
+    Place, Publish, QueueInfo, Reply, StorageInfo, SubscribeRequest, Subscribed, SubscriptionKey,
+    Token,
     hub::{Hub, check_start},
     partition::Partitions,
 };
@@ -190,6 +191,14 @@ impl Broker for KafkaBroker {
         let worker = Worker::new(&self.config, self.hub.clone(), &self.log_topic, starts);
         let worker = worker.map_err(|error| BrokerError::unknown(error.to_string()))?;
         Ok(Box::new(worker))
+    }
+
+    fn queues(&self, after: &str, limit: usize) -> Vec<QueueInfo> {
+        self.hub.queue_infos(after, limit)
+    }
+
+    async fn storage(&self) -> StorageInfo {
+        self.hub.storage_info()
     }
 
     async fn close(&self) {

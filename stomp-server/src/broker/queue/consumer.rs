@@ -54,6 +54,11 @@ impl Consumer {
         !self.is_full && self.open.len() < self.prefetch
     }
 
+    /// How many it has not settled.
+    pub(super) fn open_count(&self) -> usize {
+        self.open.len()
+    }
+
     /// Offers a message.
     pub(super) fn offer(&mut self, item: Item) -> Handover {
         let token = self.tokens + 1;

@@ -26,8 +26,8 @@ use self::{
     lanes::Lanes,
 };
 use super::{
-    BrokerConfig, BrokerError, Logged, Outcome, SubscribeRequest, SubscriptionKey, Token,
-    journal::Change,
+    BrokerConfig, BrokerError, Logged, Outcome, QueueInfo, SubscribeRequest, SubscriptionKey,
+    Token, journal::Change,
 };
 use crate::{
     problem::{Code, Problem},
@@ -79,7 +79,7 @@ impl Memory {
         self.0.fetch_sub(weight, Ordering::Relaxed);
     }
 
-    fn used(&self) -> usize {
+    pub(super) fn used(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -211,6 +211,18 @@ impl Queue {
     pub(super) fn is_idle(&self) -> bool {
         let state = self.state.lock();
         state.consumers.is_empty() && (state.len == 0 || self.rules.is_temporary)
+    }
+
+    /// What there is to see of it.
+    pub(super) fn info(&self) -> QueueInfo {
+        let state = self.state.lock();
+        QueueInfo {
+            name: self.name.to_string(),
+            messages: state.len,
+            unacked: state.consumers.values().map(Consumer::open_count).sum(),
+            returned: state.paused.len(),
+            consumers: state.consumers.len(),
+        }
     }
 
     pub(super) fn has_consumers(&self) -> bool {

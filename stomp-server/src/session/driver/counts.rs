@@ -1,24 +1,46 @@
-//! What a connection adds to the metrics.
+//! What a connection adds to metrics and log.
+
+use std::time::Instant;
 
 use stomp_core::{Command, Frame};
 
-use super::{super::action::BrokerReply, Driver};
-use crate::{broker::BrokerError, problem::Code, transport::Transport};
+use super::{
+    super::action::{BrokerReply, Close},
+    Driver,
+};
+use crate::{broker::BrokerError, metrics, problem::Code, transport::Transport};
 
 impl<T: Transport> Driver<T> {
-    pub(super) fn count_sent(&mut self) {
+    /// Counts what has been written since the last time.
+    pub(super) fn count_sent(&mut self, now: Instant) {
         let octets = std::mem::take(&mut self.uncounted);
         self.server.metrics.bytes_sent.increment(octets as u64);
+        self.server.metrics.frames_sent.increment(std::mem::take(&mut self.frames_out));
+        self.present.sent(octets, now);
     }
 
-    pub(super) fn count_frame(&self, frame: &Frame) {
-        let metrics = &self.server.metrics;
-        metrics.frames_sent.increment(1);
-        if frame.command() == Command::Error
-            && let Some(limit) = frame.header("limit")
-            && frame.header("code").as_deref() != Some(Code::RateLimited.as_str())
+    pub(super) fn count_frame(&mut self, frame: &Frame) {
+        self.frames_out += 1;
+        if frame.command() != Command::Error {
+            return;
+        }
+        let (code, limit) = (frame.header("code"), frame.header("limit"));
+        if let Some(limit) = &limit
+            && code.as_deref() != Some(Code::RateLimited.as_str())
         {
-            metrics.refused(&limit);
+            self.server.metrics.refused(limit);
+        }
+        // The sentence may quote what the peer sent; the code and our own limit do not.
+        tracing::info!(code = code.as_deref(), limit = limit.as_deref(), "an error was told");
+    }
+
+    /// One line for the end of a login; a stranger who comes and goes is not worth one.
+    pub(super) fn tell_end(&self, close: Close) {
+        let reason = metrics::reason(close);
+        if self.who.is_some() {
+            tracing::info!(reason, "logged out");
+        } else {
+            tracing::debug!(reason, "gone without a login");
         }
     }
 

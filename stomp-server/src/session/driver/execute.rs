@@ -34,7 +34,7 @@ impl<T: Transport> Driver<T> {
                 self.encoder.frame(&frame, self.machine.version(), &mut self.transport);
             }
             Action::Message(outgoing) => {
-                self.server.metrics.frames_sent.increment(1);
+                self.frames_out += 1;
                 if outgoing.queued {
                     self.unwritten += outgoing.delivery.weight();
                 }
@@ -48,12 +48,14 @@ impl<T: Transport> Driver<T> {
             Action::Subscribe(ticket, request) => {
                 self.server.metrics.subscriptions.increment(1.0);
                 self.registered.push(request.key);
+                self.present.subscribed(&request);
                 let reply = broker.subscribe(*request, self.queue.handle());
                 self.replies.add(ticket, Call::Subscribe(reply));
             }
             Action::Unsubscribe(ticket, key, place) => {
                 let before = self.registered.len();
                 self.registered.retain(|registered| *registered != key);
+                self.present.unsubscribed(key);
                 let gone = before - self.registered.len();
                 self.server.metrics.subscriptions.decrement(gone as f64);
                 self.replies.add(ticket, Call::Other(broker.unsubscribe(key, place)));
@@ -75,6 +77,9 @@ impl<T: Transport> Driver<T> {
                 let now = now();
                 self.beats = Some(HeartBeats::new(beats.send_ms, beats.want_ms, now));
                 self.recheck_at = self.server.authenticate.recheck_every().map(|every| now + every);
+                self.present.logged_in(&who, version);
+                tracing::Span::current().record("user", who.name());
+                tracing::info!(version = version.as_str(), "logged in");
                 self.who = Some(who);
             }
             Action::Authorize(asked) => self.work = self.authorize(asked),

@@ -36,10 +36,11 @@ impl<T: Transport> Driver<T> {
     }
 
     pub(super) fn flushed(&mut self) {
-        self.count_sent();
+        let now = now();
+        self.count_sent(now);
         self.queue.written(std::mem::take(&mut self.unwritten));
         if let Some(beats) = &mut self.beats {
-            beats.sent(now());
+            beats.sent(now);
         }
     }
 
