@@ -9,11 +9,18 @@
 //! * `service`: one use case a function, over `ports`.
 //! * `domain`: types and rules, without I/O.
 //! * `store`: the log, written behind into SQL.
+//! * `notify`: pushes to whoever is not there.
 
 pub mod app;
 pub mod config;
 mod domain;
 mod http;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the app is composed with it when its tables are there"
+)]
+mod notify;
 mod ports;
 mod service;
 mod stomp;
