@@ -3,7 +3,7 @@
 mod folder;
 mod tasks;
 
-use std::{fs::File, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
 
 use stomp_server::{
     Server,
@@ -17,7 +17,7 @@ use self::{
     tasks::Tasks,
 };
 use crate::{
-    config::{BrokerChoice, Config, TokenRequest},
+    config::{BrokerChoice, Config, DatabaseChoice, TokenRequest},
     domain::{User, UserId},
     http::{self, Health, Site},
     ports::Accounts,
@@ -195,10 +195,10 @@ pub async fn asked_to_stop() {
     let _ = interrupt.await;
 }
 
-async fn open_database(path: &Path) -> Result<Sql, Failure> {
-    Sql::open(path)
+async fn open_database(choice: &DatabaseChoice) -> Result<Sql, Failure> {
+    Sql::open(choice)
         .await
-        .map_err(|error| format!("the database {} cannot be used: {error}", path.display()).into())
+        .map_err(|error| format!("the database {choice} cannot be used: {error}").into())
 }
 
 async fn open_log(config: &Config) -> Result<Arc<dyn Broker>, Failure> {

@@ -1,18 +1,13 @@
 //! Every knob, with its default and its reason; what cannot be is refused before anything starts.
 
+mod choice;
 mod units;
 
-use std::{
-    ffi::OsString,
-    fmt,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::choice::{BrokerChoice, DatabaseChoice, DatabaseUrl};
 use self::units::{address, duration, size};
 
 /// What the program was asked to do.
@@ -33,8 +28,8 @@ pub struct Config {
     pub tcp: Option<SocketAddr>,
     /// Where the secret and the lock are.
     pub data: PathBuf,
-    /// The SQLite file of accounts, rooms and history.
-    pub database: PathBuf,
+    /// Accounts, rooms and history.
+    pub database: DatabaseChoice,
     /// The log.
     pub broker: BrokerChoice,
     /// The largest body of a frame or request, in bytes.
@@ -53,15 +48,6 @@ pub struct Config {
     pub rate_login: u32,
 }
 
-/// Which log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BrokerChoice {
-    /// Ends with the process.
-    Memory,
-    /// A journal in this SQLite file.
-    Sqlite(PathBuf),
-}
-
 /// A token that somebody wants printed.
 #[derive(Clone, Debug)]
 pub struct TokenRequest {
@@ -72,7 +58,7 @@ pub struct TokenRequest {
     /// Where the secret is.
     pub data: PathBuf,
     /// Where the accounts are.
-    pub database: PathBuf,
+    pub database: DatabaseChoice,
 }
 
 /// A configuration that cannot be.
@@ -207,7 +193,7 @@ struct PlaceArgs {
     /// Folder of everything that is kept
     #[arg(long, env = "CHAT_DATA", default_value = "chat-data")]
     data: PathBuf,
-    /// sqlite:PATH [default: sqlite:DATA/chat.db]
+    /// sqlite:PATH or mysql://user:password@host:port/name [default: sqlite:DATA/chat.db]
     #[arg(long, env = "CHAT_DATABASE")]
     database: Option<String>,
 }
@@ -256,7 +242,7 @@ impl ServeArgs {
         faults.check(self.role == ["all"], || {
             "--role: only all is built yet; one process does everything.".into()
         });
-        let broker = self.broker.as_deref().map(broker_choice);
+        let broker = self.broker.as_deref().map(BrokerChoice::parse);
         let default_log = || Ok(BrokerChoice::Sqlite(self.place.data.join("log.db")));
         let broker = faults.take(broker.unwrap_or_else(default_log));
         faults.check(broker != Some(BrokerChoice::Memory) || self.allow_loss, || {
@@ -270,7 +256,7 @@ impl ServeArgs {
                 "off" | "none" => None,
                 text => faults.take(address("--tcp", text)),
             },
-            database: faults.take(self.place.database()).unwrap_or_default(),
+            database: faults.take(self.place.database()).unwrap_or(UNREAD),
             data: self.place.data,
             broker: broker.unwrap_or(BrokerChoice::Memory),
             max_body: faults.take(size("--max-body", &self.max_body)).unwrap_or_default(),
@@ -292,12 +278,15 @@ impl ServeArgs {
 const UNUSED: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
 
+/// Stands in for a database that has a fault, likewise.
+const UNREAD: DatabaseChoice = DatabaseChoice::Sqlite(PathBuf::new());
+
 impl TokenArgs {
     fn checked(self) -> Result<TokenRequest, Fault> {
         let mut faults = Faults::default();
         let request = TokenRequest {
             ttl: faults.take(duration("--ttl", &self.ttl)).unwrap_or_default(),
-            database: faults.take(self.place.database()).unwrap_or_default(),
+            database: faults.take(self.place.database()).unwrap_or(UNREAD),
             data: self.place.data,
             user: self.user,
         };
@@ -307,12 +296,10 @@ impl TokenArgs {
 }
 
 impl PlaceArgs {
-    fn database(&self) -> Result<PathBuf, String> {
+    fn database(&self) -> Result<DatabaseChoice, String> {
         match self.database.as_deref() {
-            None => Ok(self.data.join("chat.db")),
-            Some(text) => sqlite_path(text).ok_or_else(|| {
-                format!("--database {text}: only sqlite:PATH is built yet in this version.")
-            }),
+            None => Ok(DatabaseChoice::Sqlite(self.data.join("chat.db"))),
+            Some(text) => DatabaseChoice::parse(text),
         }
     }
 }
@@ -337,20 +324,6 @@ impl Faults {
     }
 }
 
-fn broker_choice(text: &str) -> Result<BrokerChoice, String> {
-    if text == "memory" {
-        return Ok(BrokerChoice::Memory);
-    }
-    sqlite_path(text).map(BrokerChoice::Sqlite).ok_or_else(|| {
-        format!("--broker {text}: only sqlite:PATH and memory are built yet in this version.")
-    })
-}
-
-fn sqlite_path(text: &str) -> Option<PathBuf> {
-    let path = text.strip_prefix("sqlite:")?;
-    (!path.is_empty()).then(|| Path::new(path).to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -368,7 +341,7 @@ mod tests {
         let Command::Serve(config) = parsed(&[]).unwrap() else { panic!("serve") };
         assert_eq!(config.http.to_string(), "127.0.0.1:8080");
         assert_eq!(config.tcp, None);
-        assert_eq!(config.database, Path::new("chat-data/chat.db"));
+        assert_eq!(config.database, DatabaseChoice::Sqlite("chat-data/chat.db".into()));
         assert_eq!(config.broker, BrokerChoice::Sqlite("chat-data/log.db".into()));
         assert_eq!(config.max_body, 65_536);
     }
@@ -378,7 +351,7 @@ mod tests {
         let Command::Serve(config) = parsed(&["serve", "--data", "/d"]).unwrap() else {
             panic!("serve")
         };
-        assert_eq!(config.database, Path::new("/d/chat.db"));
+        assert_eq!(config.database, DatabaseChoice::Sqlite("/d/chat.db".into()));
         assert_eq!(config.broker, BrokerChoice::Sqlite("/d/log.db".into()));
     }
 

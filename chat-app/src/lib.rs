@@ -15,6 +15,10 @@ pub mod app;
 pub mod config;
 mod domain;
 mod http;
+#[cfg(test)]
+#[path = "../tests/support/mariadb.rs"]
+#[allow(dead_code, reason = "shared with the tests of the program")]
+mod mariadb;
 #[allow(
     dead_code,
     unused_imports,

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{StoreWriter, plan::plan, sql::Sql};
 use crate::{
+    config::DatabaseChoice,
     domain::{
         ClientMessageId, Content, Event, Kind, Marker, Message, MessageId, Role, RoomId, Timestamp,
         UserId, markers_topic, room_topic,
@@ -22,17 +23,48 @@ struct Bench {
     sql: Sql,
     broker: Arc<dyn Broker>,
     room: RoomId,
-    _folder: tempfile::TempDir,
 }
 
 fn user(name: &str) -> UserId {
     UserId::parse(name).unwrap()
 }
 
+/// Runs each of these on every database.
+macro_rules! on_every_database {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $test() {
+                let folder = tempfile::tempdir().unwrap();
+                let choice = super::DatabaseChoice::Sqlite(folder.path().join("chat.db"));
+                super::$test(super::Bench::new(&choice).await).await;
+            })*
+        }
+        mod mariadb {
+            $(#[tokio::test]
+            async fn $test() {
+                let Some(url) = crate::mariadb::database() else { return };
+                let choice = super::DatabaseChoice::parse(&url).unwrap();
+                super::$test(super::Bench::new(&choice).await).await;
+            })*
+        }
+    };
+}
+
+on_every_database!(
+    ordinals_are_dense_and_unread_counts_what_others_said,
+    a_batch_that_is_read_again_after_a_crash_leaves_no_doubles,
+    a_retry_behind_the_logs_window_is_one_row,
+    markers_only_go_forward_and_never_beyond_the_newest_message,
+    what_cannot_be_applied_is_set_aside_and_the_rest_goes_on,
+    a_log_that_was_replaced_or_rolled_back_is_refused,
+    the_newest_version_of_a_room_decides,
+    changes_that_a_crash_left_behind_are_swept_into_the_log_once,
+);
+
 impl Bench {
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let sql = Sql::open(&folder.path().join("chat.db")).await.unwrap();
+    async fn new(choice: &DatabaseChoice) -> Self {
+        let sql = Sql::open(choice).await.unwrap();
         let broker = Arc::new(MemoryBroker::new(BrokerConfig::default()));
         let room = NewRoom {
             id: RoomId::fresh(),
@@ -45,7 +77,7 @@ impl Bench {
             idempotency: None,
         };
         assert_eq!(Rooms::create(&sql, &room).await.unwrap(), Created::Fresh(room.id.clone()));
-        Self { sql, broker, room: room.id, _folder: folder }
+        Self { sql, broker, room: room.id }
     }
 
     fn message(&self, room: &RoomId, client: &str) -> Publish {
@@ -125,9 +157,7 @@ impl Bench {
     }
 }
 
-#[tokio::test]
-async fn ordinals_are_dense_and_unread_counts_what_others_said() {
-    let bench = Bench::new().await;
+async fn ordinals_are_dense_and_unread_counts_what_others_said(bench: Bench) {
     let mut last = bench.say("m1").await;
     for n in 2..=5 {
         last = bench.say(&format!("m{n}")).await;
@@ -139,9 +169,7 @@ async fn ordinals_are_dense_and_unread_counts_what_others_said() {
     assert_eq!(bench.unread("bob").await, 5);
 }
 
-#[tokio::test]
-async fn a_batch_that_is_read_again_after_a_crash_leaves_no_doubles() {
-    let bench = Bench::new().await;
+async fn a_batch_that_is_read_again_after_a_crash_leaves_no_doubles(bench: Bench) {
     bench.begin().await;
     for n in 1..=6 {
         bench.say(&format!("m{n}")).await;
@@ -162,9 +190,7 @@ async fn a_batch_that_is_read_again_after_a_crash_leaves_no_doubles() {
     assert_eq!(bench.history().await, expected);
 }
 
-#[tokio::test]
-async fn a_retry_behind_the_logs_window_is_one_row() {
-    let bench = Bench::new().await;
+async fn a_retry_behind_the_logs_window_is_one_row(bench: Bench) {
     bench.begin().await;
     for client in ["m1", "m2", "m1"] {
         bench.say(client).await;
@@ -177,9 +203,7 @@ async fn a_retry_behind_the_logs_window_is_one_row() {
     assert_eq!(bench.history().await, [("m1".into(), 1), ("m2".into(), 2), ("m3".into(), 3)]);
 }
 
-#[tokio::test]
-async fn markers_only_go_forward_and_never_beyond_the_newest_message() {
-    let bench = Bench::new().await;
+async fn markers_only_go_forward_and_never_beyond_the_newest_message(bench: Bench) {
     let first = bench.say("m1").await;
     let second = bench.say("m2").await;
     let last = bench.mark("bob", second).await;
@@ -196,9 +220,7 @@ async fn markers_only_go_forward_and_never_beyond_the_newest_message() {
     assert_eq!(bench.unread("bob").await, 1, "m4 came after the marker");
 }
 
-#[tokio::test]
-async fn what_cannot_be_applied_is_set_aside_and_the_rest_goes_on() {
-    let bench = Bench::new().await;
+async fn what_cannot_be_applied_is_set_aside_and_the_rest_goes_on(bench: Bench) {
     let foreign = json_message("/topic/rooms.x", "not JSON".into());
     bench.broker.publish(Publish::kept(foreign)).await.unwrap();
     bench.broker.publish(Publish::kept(json_message("/topic/other", "{}".into()))).await.unwrap();
@@ -210,9 +232,7 @@ async fn what_cannot_be_applied_is_set_aside_and_the_rest_goes_on() {
     assert_eq!(bench.dead().await, 3);
 }
 
-#[tokio::test]
-async fn a_log_that_was_replaced_or_rolled_back_is_refused() {
-    let bench = Bench::new().await;
+async fn a_log_that_was_replaced_or_rolled_back_is_refused(bench: Bench) {
     let epoch = bench.broker.log().await.unwrap().epoch.0;
     let ahead = LogCursor { partition: 0, epoch, next: 99 };
     bench.sql.reset_cursors(&[ahead]).await.unwrap();
@@ -221,9 +241,7 @@ async fn a_log_that_was_replaced_or_rolled_back_is_refused() {
     assert!(said.contains("taken over the log up to 99"), "{said}");
 }
 
-#[tokio::test]
-async fn the_newest_version_of_a_room_decides() {
-    let bench = Bench::new().await;
+async fn the_newest_version_of_a_room_decides(bench: Bench) {
     let (ann, bob) = (user("ann"), user("bob"));
     let standing = bench.sql.standing(&bench.room, &ann, &bob).await.unwrap().unwrap();
     let kick = standing.remove(&ann, &bob).unwrap().unwrap();
@@ -235,9 +253,7 @@ async fn the_newest_version_of_a_room_decides() {
     assert_eq!(known.len(), 1, "no account was made for these");
 }
 
-#[tokio::test]
-async fn changes_that_a_crash_left_behind_are_swept_into_the_log_once() {
-    let bench = Bench::new().await;
+async fn changes_that_a_crash_left_behind_are_swept_into_the_log_once(bench: Bench) {
     let log = Log::new(bench.broker.clone(), Duration::from_secs(5));
     let (_relay, mut task) = Relay::new(Arc::new(bench.sql.clone()), log);
     assert_eq!(bench.sql.pending(10).await.unwrap().len(), 2, "ann and bob came in");

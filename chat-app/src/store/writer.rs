@@ -17,7 +17,7 @@ use stomp_server::{
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::plan::plan;
+use super::{plan::plan, sql::is_about_the_data};
 use crate::ports::{Applied, LogBatch, LogCursor, LogStore, StoreError};
 
 /// Batches follow each other no faster than this: under load it decides how many messages
@@ -284,16 +284,6 @@ async fn place(
 
 fn starts(cursors: &[LogCursor]) -> Vec<u64> {
     cursors.iter().map(|cursor| cursor.next).collect()
-}
-
-/// Whether trying the same again cannot help.
-fn is_about_the_data(error: &StoreError) -> bool {
-    use sqlx::error::ErrorKind;
-    match error {
-        StoreError::Away(sqlx::Error::Database(error)) => !matches!(error.kind(), ErrorKind::Other),
-        StoreError::Away(_) => false,
-        StoreError::Unreadable(_) => true,
-    }
 }
 
 /// True if it is time to stop.

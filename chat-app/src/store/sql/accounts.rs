@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::{
-    Sql,
-    dialect::{self, Builder, Row},
+    Sql, dialect,
+    driver::{Builder, Row},
     rows::parsed,
 };
 use crate::{
@@ -17,8 +17,8 @@ use crate::{
 impl Accounts for Sql {
     async fn create(&self, user: &User, password_hash: Option<&str>) -> StoreResult<bool> {
         let insert = format!(
-            "{}users (id, name, picture, password_hash, created_at) VALUES (?, ?, ?, ?, ?)",
-            dialect::INSERT_NEW
+            "{} users (id, name, picture, password_hash, created_at) VALUES (?, ?, ?, ?, ?)",
+            self.dialect.insert_new()
         );
         let made = sqlx::query(AssertSqlSafe(insert))
             .bind(user.id.as_str())
@@ -52,11 +52,11 @@ impl Accounts for Sql {
         let prefix = format!("{}%", dialect::like(query));
         let rows = sqlx::query(
             "SELECT id, name, picture FROM users \
-             WHERE id LIKE ? ESCAPE '\\' OR name LIKE ? ESCAPE '\\' ORDER BY id LIMIT ?",
+             WHERE id LIKE ? ESCAPE '!' OR name LIKE ? ESCAPE '!' ORDER BY id LIMIT ?",
         )
         .bind(&prefix)
         .bind(&prefix)
-        .bind(limit)
+        .bind(i64::from(limit))
         .fetch_all(&self.read)
         .await?;
         rows.iter().map(user).collect()
@@ -78,8 +78,8 @@ impl Accounts for Sql {
 
     async fn revoke(&self, token: &str, user: &UserId, expires: Timestamp) -> StoreResult<()> {
         let insert = format!(
-            "{}revoked_tokens (id, user_id, expires_at) VALUES (?, ?, ?)",
-            dialect::INSERT_NEW
+            "{} revoked_tokens (id, user_id, expires_at) VALUES (?, ?, ?)",
+            self.dialect.insert_new()
         );
         sqlx::query(AssertSqlSafe(insert))
             .bind(token)

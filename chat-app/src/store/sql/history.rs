@@ -6,7 +6,7 @@ use stomp_server::broker::{Epoch, Position};
 
 use super::{
     Sql,
-    dialect::Connection,
+    driver::Connection,
     rows::{self, MESSAGE},
 };
 use crate::{
@@ -55,7 +55,7 @@ impl History for Sql {
 /// The last place that has been taken over: what comes behind it is not in the page.
 async fn cursor(connection: &mut Connection, partition: u32) -> StoreResult<String> {
     let row = sqlx::query("SELECT epoch, next_offset FROM log_cursor WHERE part = ?")
-        .bind(partition)
+        .bind(i64::from(partition))
         .fetch_optional(&mut *connection)
         .await?;
     let (epoch, next): (i64, i64) = match row {
@@ -125,7 +125,7 @@ async fn select(
     let rows = sqlx::query(AssertSqlSafe(sql))
         .bind(room.as_str())
         .bind(ordinal)
-        .bind(limit)
+        .bind(i64::from(limit))
         .fetch_all(&mut *connection)
         .await?;
     rows.iter().map(|row| rows::message(row, 0)).collect()

@@ -1,45 +1,60 @@
 //! Rooms, accounts and history in SQL: one file per aggregate.
 //!
-//! Statements keep to what SQLite, MySQL 8 and MariaDB have in common; what they spell
-//! differently stands in `dialect`, and so do the types of the driver.
+//! Every statement is written once, for SQLite, MySQL 8 and MariaDB alike; what they spell
+//! differently stands in `dialect`, what their drivers differ in, in `driver`. How a query is
+//! added is told in `docs/storage.md`.
 
 mod accounts;
 mod dialect;
+mod driver;
 mod history;
+mod list;
+mod log_moves;
 mod log_store;
+mod migrations;
 mod outbox;
+mod retry;
 mod rooms;
 mod rooms_read;
 mod rooms_write;
 mod rows;
+#[cfg(test)]
+mod tests;
 
-use std::path::Path;
+pub(crate) use self::retry::is_about_the_data;
+use self::{
+    dialect::Dialect,
+    driver::{Pool, Transaction},
+    migrations::SchemaError,
+};
+use crate::{config::DatabaseChoice, ports::StoreResult};
 
-use self::dialect::{Pool, Transaction};
-use crate::ports::StoreResult;
-
-/// A database: one connection that writes, several that read.
-///
-/// SQLite lets one transaction write at a time; queueing for the one connection is fair,
-/// while several would meet each other's locks.
+/// A database, by its connections for writing and for reading. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Sql {
+    dialect: Dialect,
     read: Pool,
     write: Pool,
 }
 
+/// Why a database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    #[error(transparent)]
+    Connect(#[from] sqlx::Error),
+}
+
 impl Sql {
-    /// Opens the file, makes it if need be, and brings its schema up to date.
+    /// Connects (a SQLite file is made if need be), and brings the schema up to date.
     ///
     /// # Errors
     /// Also when the schema is newer than this program.
-    pub(crate) async fn open(
-        path: &Path,
-    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let write = dialect::connect(path, 1).await?;
-        dialect::migrator().run(&write).await?;
-        let read = dialect::connect(path, dialect::READERS).await?;
-        Ok(Self { read, write })
+    pub(crate) async fn open(choice: &DatabaseChoice) -> Result<Self, OpenError> {
+        let (dialect, write, read) = driver::connect(choice).await?;
+        migrations::run(dialect, &write).await?;
+        Ok(Self { dialect, read, write })
     }
 
     pub(crate) async fn close(&self) {
@@ -53,13 +68,14 @@ impl Sql {
         Ok(())
     }
 
+    /// A transaction that writes.
     async fn begin(&self) -> StoreResult<Transaction> {
-        Ok(self.write.begin_with(dialect::BEGIN_WRITE).await?)
+        Ok(self.write.begin_with(self.dialect.begin_write()).await?)
     }
 
     /// A snapshot: everything read in it is of one moment.
     async fn snapshot(&self) -> StoreResult<Transaction> {
-        Ok(self.read.begin().await?)
+        Ok(self.read.begin_with(self.dialect.begin_read()).await?)
     }
 }
 

@@ -5,7 +5,7 @@ use sqlx::Row as _;
 
 use super::{
     Sql,
-    dialect::{Builder, Transaction},
+    driver::{Builder, Transaction},
     rows::parsed,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 impl Outbox for Sql {
     async fn pending(&self, limit: u32) -> StoreResult<Vec<OutboxRow>> {
         let rows = sqlx::query("SELECT id, room_id, event FROM outbox ORDER BY id LIMIT ?")
-            .bind(limit)
+            .bind(i64::from(limit))
             .fetch_all(&self.read)
             .await?;
         rows.iter()

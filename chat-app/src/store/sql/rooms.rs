@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 
 use super::{
-    Sql, outbox, rooms_read,
+    Sql, outbox,
+    retry::retried,
+    rooms_read,
     rooms_write::{
         arrivals, bump, count_members, departures, drop_member, drop_room, insert_members,
         insert_room, pair, put_member, remember, repeated, room_of_pair, show,
@@ -17,23 +19,7 @@ use crate::{
 #[async_trait]
 impl Rooms for Sql {
     async fn create(&self, room: &NewRoom) -> StoreResult<Created> {
-        let mut transaction = self.begin().await?;
-        if let Some(made) = repeated(&mut transaction, room).await? {
-            return Ok(made);
-        }
-        if let Some(pair) = pair(room)
-            && let Some(id) = room_of_pair(&mut transaction, pair).await?
-        {
-            show(&mut transaction, &id, &room.by).await?;
-            transaction.commit().await?;
-            return Ok(Created::Existing(id));
-        }
-        insert_room(&mut transaction, room).await?;
-        insert_members(&mut transaction, room).await?;
-        outbox::insert(&mut transaction, &room.id, 1, &arrivals(room)).await?;
-        remember(&mut transaction, room).await?;
-        transaction.commit().await?;
-        Ok(Created::Fresh(room.id.clone()))
+        retried(|| self.create_once(room)).await
     }
 
     async fn standing(
@@ -51,32 +37,7 @@ impl Rooms for Sql {
         change: &Change,
         at: Timestamp,
     ) -> StoreResult<Option<i64>> {
-        let mut transaction = self.begin().await?;
-        let Some(version) = bump(&mut transaction, room, change.at_version).await? else {
-            return Ok(None);
-        };
-        match change.role {
-            Some(role) => {
-                put_member(&mut transaction, room, &change.user, role.as_str(), version, at).await?
-            }
-            None => drop_member(&mut transaction, room, &change.user).await?,
-        }
-        count_members(&mut transaction, room).await?;
-        if change.ends_room {
-            drop_room(&mut transaction, room).await?;
-        }
-        let event = Event::Member {
-            room: room.clone(),
-            at,
-            user: change.user.clone(),
-            action: change.action,
-            role: change.role,
-            by: change.by.clone(),
-            version,
-        };
-        outbox::insert(&mut transaction, room, version, &[event]).await?;
-        transaction.commit().await?;
-        Ok(Some(version))
+        retried(|| self.apply_once(room, change, at)).await
     }
 
     async fn rename(
@@ -86,21 +47,7 @@ impl Rooms for Sql {
         name: &RoomName,
         at: Timestamp,
     ) -> StoreResult<Option<i64>> {
-        let mut transaction = self.begin().await?;
-        let Some(version) = bump(&mut transaction, room, at_version).await? else {
-            return Ok(None);
-        };
-        sqlx::query("UPDATE rooms SET name = ? WHERE id = ?")
-            .bind(name.as_str())
-            .bind(room.as_str())
-            .execute(&mut *transaction)
-            .await?;
-        if let Some(seen) = rooms_read::anybodys(&mut transaction, room).await? {
-            let event = Event::Room { room: Box::new(seen.for_everybody()), at };
-            outbox::insert(&mut transaction, room, version, &[event]).await?;
-        }
-        transaction.commit().await?;
-        Ok(Some(version))
+        retried(|| self.rename_once(room, at_version, name, at)).await
     }
 
     async fn delete(
@@ -110,15 +57,7 @@ impl Rooms for Sql {
         by: &UserId,
         at: Timestamp,
     ) -> StoreResult<Option<i64>> {
-        let mut transaction = self.begin().await?;
-        let Some(version) = bump(&mut transaction, room, at_version).await? else {
-            return Ok(None);
-        };
-        let gone = departures(&mut transaction, room, by, at, version).await?;
-        drop_room(&mut transaction, room).await?;
-        outbox::insert(&mut transaction, room, version, &gone).await?;
-        transaction.commit().await?;
-        Ok(Some(version))
+        retried(|| self.delete_once(room, at_version, by, at)).await
     }
 
     async fn hide(&self, room: &RoomId, user: &UserId) -> StoreResult<()> {
@@ -182,5 +121,104 @@ impl Rooms for Sql {
         limit: u32,
     ) -> StoreResult<Vec<Member>> {
         rooms_read::members(&self.read, room, from, limit).await
+    }
+}
+
+/// The changes, each tried once.
+impl Sql {
+    async fn create_once(&self, room: &NewRoom) -> StoreResult<Created> {
+        let mut transaction = self.begin().await?;
+        if let Some(made) = repeated(&mut transaction, room).await? {
+            return Ok(made);
+        }
+        if let Some(pair) = pair(room)
+            && let Some(id) = room_of_pair(&mut transaction, pair).await?
+        {
+            show(&mut transaction, &id, &room.by).await?;
+            transaction.commit().await?;
+            return Ok(Created::Existing(id));
+        }
+        insert_room(&mut transaction, room).await?;
+        insert_members(&mut transaction, room).await?;
+        outbox::insert(&mut transaction, &room.id, 1, &arrivals(room)).await?;
+        remember(&mut transaction, room).await?;
+        transaction.commit().await?;
+        Ok(Created::Fresh(room.id.clone()))
+    }
+
+    async fn apply_once(
+        &self,
+        room: &RoomId,
+        change: &Change,
+        at: Timestamp,
+    ) -> StoreResult<Option<i64>> {
+        let mut transaction = self.begin().await?;
+        let Some(version) = bump(&mut transaction, room, change.at_version).await? else {
+            return Ok(None);
+        };
+        match change.role {
+            Some(role) => {
+                put_member(&mut transaction, room, &change.user, role.as_str(), version, at).await?
+            }
+            None => drop_member(&mut transaction, room, &change.user).await?,
+        }
+        count_members(&mut transaction, room).await?;
+        if change.ends_room {
+            drop_room(&mut transaction, room).await?;
+        }
+        let event = Event::Member {
+            room: room.clone(),
+            at,
+            user: change.user.clone(),
+            action: change.action,
+            role: change.role,
+            by: change.by.clone(),
+            version,
+        };
+        outbox::insert(&mut transaction, room, version, &[event]).await?;
+        transaction.commit().await?;
+        Ok(Some(version))
+    }
+
+    async fn rename_once(
+        &self,
+        room: &RoomId,
+        at_version: i64,
+        name: &RoomName,
+        at: Timestamp,
+    ) -> StoreResult<Option<i64>> {
+        let mut transaction = self.begin().await?;
+        let Some(version) = bump(&mut transaction, room, at_version).await? else {
+            return Ok(None);
+        };
+        sqlx::query("UPDATE rooms SET name = ? WHERE id = ?")
+            .bind(name.as_str())
+            .bind(room.as_str())
+            .execute(&mut *transaction)
+            .await?;
+        if let Some(seen) = rooms_read::anybodys(&mut transaction, room).await? {
+            let event = Event::Room { room: Box::new(seen.for_everybody()), at };
+            outbox::insert(&mut transaction, room, version, &[event]).await?;
+        }
+        transaction.commit().await?;
+        Ok(Some(version))
+    }
+
+    async fn delete_once(
+        &self,
+        room: &RoomId,
+        at_version: i64,
+        by: &UserId,
+        at: Timestamp,
+    ) -> StoreResult<Option<i64>> {
+        let mut transaction = self.begin().await?;
+        let Some(version) = bump(&mut transaction, room, at_version).await? else {
+            return Ok(None);
+        };
+        let gone = departures(&mut transaction, room, by, at, version).await?;
+        drop_room(&mut transaction, room).await?;
+        outbox::insert(&mut transaction, room, version, &gone).await?;
+        transaction.commit().await?;
+        Ok(Some(version))
     }
 }

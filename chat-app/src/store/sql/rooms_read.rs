@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::{
-    dialect::{self, Builder, Connection, Pool, Row},
+    dialect,
+    driver::{Builder, Connection, Pool, Row},
     rows::{self, MEMBER, MESSAGE, ROOM, parsed},
 };
 use crate::{
@@ -140,7 +141,7 @@ pub(super) async fn list(
         query = query.bind(active_at).bind(active_at).bind(room.as_str());
     }
     // One more than asked for tells whether there is more.
-    let rows = query.bind(limit + 1).fetch_all(&mut *connection).await?;
+    let rows = query.bind(i64::from(limit) + 1).fetch_all(&mut *connection).await?;
     let shown = &rows[..rows.len().min(limit as usize)];
     let mut rooms = shown.iter().map(rows::inside).collect::<StoreResult<Vec<_>>>()?;
     add_members(connection, &mut rooms).await?;
@@ -162,12 +163,12 @@ pub(super) async fn public(
     limit: u32,
 ) -> StoreResult<Vec<Room>> {
     let ids: Vec<String> = sqlx::query_scalar(
-        "SELECT id FROM rooms WHERE is_public = 1 AND id > ? AND name LIKE ? ESCAPE '\\' \
+        "SELECT id FROM rooms WHERE is_public = 1 AND id > ? AND name LIKE ? ESCAPE '!' \
          ORDER BY id LIMIT ?",
     )
     .bind(from.map_or("", RoomId::as_str))
     .bind(format!("%{}%", dialect::like(query)))
-    .bind(limit)
+    .bind(i64::from(limit))
     .fetch_all(&mut *connection)
     .await?;
     let mut rooms = Vec::with_capacity(ids.len());
@@ -190,7 +191,7 @@ pub(super) async fn members(
     )
     .bind(room.as_str())
     .bind(from.map_or("", UserId::as_str))
-    .bind(limit)
+    .bind(i64::from(limit))
     .fetch_all(pool)
     .await?;
     rows.iter()

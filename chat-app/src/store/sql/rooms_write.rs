@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::{
-    dialect::{self, Builder, Transaction},
+    driver::{Builder, Row, Transaction},
     rows::parsed,
 };
 use crate::{
@@ -244,7 +244,7 @@ pub(super) async fn departures(
         .bind(room.as_str())
         .fetch_all(&mut **transaction)
         .await?;
-    let departure = |row: &dialect::Row| {
+    let departure = |row: &Row| {
         let user = parsed(row, 0, UserId::parse)?;
         let action = if user == *by { MemberAction::Left } else { MemberAction::Kicked };
         Ok(Event::Member {

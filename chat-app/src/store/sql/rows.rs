@@ -2,7 +2,7 @@
 
 use sqlx::Row as _;
 
-use super::dialect::Row;
+use super::driver::Row;
 use crate::{
     domain::{Content, Kind, Message, Role, Room, RoomId, Timestamp},
     ports::{StoreError, StoreResult},

@@ -1,0 +1,100 @@
+//! Which database, which log.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+/// Where accounts, rooms and history are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabaseChoice {
+    /// A file of this machine.
+    Sqlite(PathBuf),
+    /// A MySQL 8 or MariaDB 10.11 that several processes share.
+    MySql(DatabaseUrl),
+}
+
+/// `mysql://user:password@host:port/database`. `Debug` does not show it: it holds a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl(String);
+
+/// Which log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BrokerChoice {
+    /// Ends with the process.
+    Memory,
+    /// A journal in this SQLite file.
+    Sqlite(PathBuf),
+}
+
+impl DatabaseChoice {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if let Some(path) = sqlite_path(text) {
+            return Ok(Self::Sqlite(path));
+        }
+        if text.strip_prefix("mysql://").is_some_and(|rest| rest.contains('/')) {
+            return Ok(Self::MySql(DatabaseUrl(text.to_owned())));
+        }
+        // Not repeated: what is nearly right may hold a password.
+        Err("--database: a database is like sqlite:PATH or mysql://user:password@host:3306/name."
+            .into())
+    }
+}
+
+impl DatabaseUrl {
+    /// The whole of it, for whoever connects.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("mysql://…")
+    }
+}
+
+/// Without what is in front of the host.
+impl fmt::Display for DatabaseChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => path.display().fmt(f),
+            Self::MySql(url) => {
+                let address = url.0.rsplit('@').next().unwrap_or_default();
+                let address = address.split('?').next().unwrap_or_default();
+                write!(f, "mysql://{}", address.trim_start_matches("mysql://"))
+            }
+        }
+    }
+}
+
+impl BrokerChoice {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        if text == "memory" {
+            return Ok(Self::Memory);
+        }
+        sqlite_path(text).map(Self::Sqlite).ok_or_else(|| {
+            format!("--broker {text}: only sqlite:PATH and memory are built yet in this version.")
+        })
+    }
+}
+
+fn sqlite_path(text: &str) -> Option<PathBuf> {
+    let path = text.strip_prefix("sqlite:")?;
+    (!path.is_empty()).then(|| Path::new(path).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_databases_password_is_never_shown() {
+        let choice = DatabaseChoice::parse("mysql://chat:s3cret@db:3306/chat?ssl-mode=REQUIRED");
+        let choice = choice.unwrap();
+        assert_eq!(choice.to_string(), "mysql://db:3306/chat");
+        assert!(!format!("{choice:?}").contains("s3cret"));
+        let nearly = DatabaseChoice::parse("postgres://chat:s3cret@db/chat").unwrap_err();
+        assert!(!nearly.contains("s3cret") && nearly.contains("mysql://"), "{nearly}");
+    }
+}
