@@ -2,6 +2,7 @@
 import { ChatClient } from './chat-client.js';
 import { speak, spoken, t } from './strings.js';
 import { fill, h } from './ui/dom.js';
+import { inviteDialog } from './ui/new-room.js';
 import { noRoomView, roomView } from './ui/room.js';
 import { roomListView } from './ui/room-list.js';
 import { signInView } from './ui/sign-in.js';
@@ -12,11 +13,12 @@ import { signInView } from './ui/sign-in.js';
  * @typedef {object} App
  * @property {ChatClient} chat
  * @property {string | undefined} current             the room that is shown
- * @property {(room: string | undefined) => void} show
+ * @property {(room: string | undefined, message?: string) => void} show  a room, at its end or at one message
  * @property {() => boolean} reading                  the shown room's end is before someone's eyes
  * @property {() => void} seen                        the shown room's end came into view
  * @property {(name: string, password: string, how: {create: boolean, stay: boolean}) => Promise<void>} signIn
  * @property {() => void} signOut
+ * @property {(user: import('./types.js').User) => void} renamed  one is called otherwise
  * @property {() => void} toggleTheme
  * @property {() => void} toggleLanguage
  * @property {(language: string) => void} setLanguage
@@ -32,14 +34,17 @@ const banner = h('p', { class: 'banner', role: 'status' });
 let list;
 /** @type {ReturnType<typeof roomView> | undefined} */
 let room;
+/** @type {string | undefined} the message to bring into view in the next room */
+let wanted;
 
 /** @type {App} */
 const app = {
   chat,
   current: undefined,
 
-  show(id) {
+  show(id, message) {
     const hash = id ? `#/rooms/${encodeURIComponent(id)}` : '#/';
+    wanted = message;
     if (location.hash === hash) route();
     else location.hash = hash;
   },
@@ -47,8 +52,11 @@ const app = {
   reading: () => document.visibilityState === 'visible' && document.hasFocus() && !!room?.atEnd(),
 
   seen() {
-    const position = room?.open.timeline.messages.at(-1)?.position;
-    if (app.current && position && app.reading()) chat.markRead(app.current, position);
+    const { timeline } = room?.open ?? {};
+    const position = timeline?.messages.at(-1)?.position;
+    if (!app.current || !position || !timeline?.atEnd) return;
+    if (app.reading()) chat.markRead(app.current, position);
+    else if (document.visibilityState === 'visible') chat.markDelivered(app.current, position);
   },
 
   async signIn(name, password, { create, stay }) {
@@ -58,6 +66,13 @@ const app = {
   },
 
   signOut: () => void chat.signOut(),
+
+  renamed(user) {
+    if (!chat.me) return;
+    chat.me = { ...chat.me, ...user };
+    chat.names.set(user.id, user.name);
+    drawChat();
+  },
 
   toggleTheme() {
     const dark = getComputedStyle(document.documentElement).colorScheme === 'dark' ||
@@ -108,7 +123,8 @@ function route() {
   if (!list) return;
   const id = decodeURIComponent(/^#\/rooms\/([^/]+)$/.exec(location.hash)?.[1] ?? '');
   const known = chat.rooms.has(id);
-  if (app.current === (known ? id : undefined) && (room || !known)) return;
+  invitation();
+  if (app.current === (known ? id : undefined) && (room || !known)) return goToWanted();
   room?.leave();
   app.current = known ? id : undefined;
   room = known ? roomView(app, id) : undefined;
@@ -117,8 +133,24 @@ function route() {
   root.querySelector('.chat')?.classList.toggle('in-room', known);
   room?.update();
   if (matchMedia('(hover: hover)').matches) room?.focus();
+  goToWanted();
   app.seen();
   drawList();
+}
+
+function goToWanted() {
+  if (!room || !wanted) return;
+  void room.jump(wanted);
+  wanted = undefined;
+}
+
+/** A link that somebody was sent: `#/join/ROOM/CODE`. */
+function invitation() {
+  const [, id, code] = /^#\/join\/([^/]+)\/([^/]+)$/.exec(location.hash) ?? [];
+  if (!id || !code || !chat.ready) return;
+  history.replaceState(undefined, '', '#/');
+  if (chat.rooms.has(decodeURIComponent(id))) app.show(decodeURIComponent(id));
+  else inviteDialog(app, decodeURIComponent(id), decodeURIComponent(code));
 }
 
 function drawList() {

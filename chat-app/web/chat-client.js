@@ -9,14 +9,13 @@
  * chat.send(roomId, 'hello');
  * ```
  *
- * How it stays true: every followed room knows the position up to which it has everything. After a reconnect it subscribes
- * `from` there; where the server answers `recovered:false`, the newest page is loaded instead. A message goes out again under the
- * same client-message-id until its receipt arrives; markers are repeated after each reconnect.
+ * How it stays true: every followed room knows the position up to which it has everything (`open-room.js`). A message goes out again
+ * under the same client-message-id until its receipt arrives; markers are repeated after each reconnect (`link.js` has the connection).
  */
-import { Client } from './vendor/stompjs/client.js';
+import { Link } from './link.js';
+import { OpenRoom, PASSING } from './open-room.js';
 import { Outbox, newId } from './outbox.js';
 import { Offline, Problem, Rest } from './rest.js';
-import { Timeline } from './timeline.js';
 
 export { Offline, Problem } from './rest.js';
 
@@ -24,38 +23,22 @@ export { Offline, Problem } from './rest.js';
  * @typedef {import('./types.js').Room} Room
  * @typedef {import('./types.js').RoomEvent} RoomEvent
  * @typedef {import('./types.js').User} User
+ * @typedef {import('./types.js').Message} Message
  * @typedef {import('./outbox.js').Entry} Entry
+ * @typedef {import('./open-room.js').OpenRoom} Following a room that is followed
  * @typedef {'signed-out'|'connecting'|'online'|'offline'} Connection
- *
- * @typedef {object} OpenRoom a room whose messages are followed
- * @property {string} id
- * @property {Timeline} timeline
- * @property {boolean} following      the live subscription stands
- * @property {boolean} loadingOlder
- * @property {Problem} [problem]      why it cannot be followed
- * @property {[RoomEvent, string | undefined][]} [held]  events that wait for a page
- * @property {string} [subscription]
  *
  * @typedef {object} Events
  * @property {Connection} connection
- * @property {undefined} rooms        the room list changed
- * @property {string} room            messages, outbox or markers of this room changed
+ * @property {undefined} rooms        the room list, a name or somebody's presence changed
+ * @property {string} room            messages, outbox, markers or who is writing changed in this room
+ * @property {import('./types.js').Notice} notice  something new elsewhere that deserves a notification
  * @property {Problem} problem        something was refused that no call waits for
  * @property {string} signedOut       why
  */
 
-/** First and longest pause between two attempts to connect, in ms; each attempt doubles it and draws a random part of it. */
-const RETRY_FIRST = 500;
-const RETRY_LONGEST = 15_000;
-/** How long a receipt may take before the same message goes out again. */
-const RECEIPT_TIMEOUT = 15_000;
-/** How often we want to hear the server: a dead connection is noticed within twice this time. */
-const HEAR = 10_000;
-/** How often the server hears us. Browsers let a hidden page's timers run once a minute only; a shorter one would cost it its connection. */
-const BEAT = 45_000;
-const PAGE = 50;
-/** Refusals that pass by themselves; every other one is final. */
-const PASSING = new Set(['unavailable', 'rate-limited', 'shutdown']);
+/** "I am writing" is repeated after so long while one goes on, in ms. */
+const TYPING_AGAIN = 3000;
 
 export class ChatClient {
   /** @type {User | undefined} */
@@ -66,30 +49,28 @@ export class ChatClient {
   rooms = new Map();
   /** @type {Map<string, string>} what people are called, by their ids; rooms and messages name ids only */
   names = new Map();
+  /** @type {Set<string>} who is known to be here */
+  online = new Set();
   /** The room list is loaded. */
   ready = false;
   rest;
   outbox;
 
-  #socketUrl;
-  #WebSocket;
-  /** @type {Client | undefined} */
-  #stomp;
+  #link;
   /** @type {Map<string, OpenRoom>} */
   #open = new Map();
   /** @type {Set<string>} rooms whose members' names were asked for */
   #named = new Set();
+  /** @type {Set<string>} rooms whose readers were asked for */
+  #asked = new Set();
   /** @type {Map<string, string>} what we told the server we have read, to say it again */
   #read = new Map();
-  /** @type {Map<string, {resolve: (headers: Record<string, string>) => void, reject: (reason: Error) => void}>} */
-  #receipts = new Map();
+  /** @type {Map<string, string>} what we told the server has come to this device */
+  #delivered = new Map();
+  /** @type {Map<string, number>} when we last said that we are writing */
+  #typing = new Map();
   /** @type {Map<string, Set<(value: any) => void>>} */
   #listeners = new Map();
-  #attempts = 0;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #retry;
-  /** @type {(() => void) | undefined} what the running pause ends with */
-  #next;
 
   /**
    * @param {object} options
@@ -101,8 +82,18 @@ export class ChatClient {
   constructor({ base, storage, fetch, WebSocket = globalThis.WebSocket }) {
     this.rest = new Rest({ base, fetch });
     this.outbox = new Outbox(storage);
-    this.#socketUrl = `${base.replace(/^http/, 'ws')}/ws`;
-    this.#WebSocket = WebSocket;
+    this.#link = new Link({
+      url: `${base.replace(/^http/, 'ws')}/ws`,
+      WebSocket,
+      hooks: {
+        token: () => this.rest.token ?? '',
+        connecting: () => this.#setConnection('connecting'),
+        connected: () => this.#connected(),
+        lost: () => this.#lost(),
+        refused: (code) => this.#end(code),
+        problem: (problem) => this.#emit('problem', problem),
+      },
+    });
   }
 
   /**
@@ -141,7 +132,7 @@ export class ChatClient {
     } catch (error) {
       if (error instanceof Problem && error.status === 401) return this.#end(error.code);
       this.#setConnection('offline');
-      this.#later(() => this.resume(token));
+      this.#link.later(() => this.resume(token));
     }
   }
 
@@ -152,7 +143,7 @@ export class ChatClient {
 
   /** Tries at once instead of waiting for the next attempt; for when the network is known to be back. */
   reconnect() {
-    this.#next?.();
+    this.#link.hurry();
   }
 
   // ---- people ----
@@ -172,16 +163,39 @@ export class ChatClient {
   /** @param {string} room @returns {Promise<import('./types.js').Member[]>} */
   async members(room) {
     const { members } = await this.rest.members(room);
-    for (const { user, name } of members) if (name) this.names.set(user, name);
+    for (const { user, name, online } of members) {
+      if (name) this.names.set(user, name);
+      if (online !== undefined) this.#present(user, online);
+    }
     this.#emit('rooms', undefined);
     return members;
   }
 
   /** Asks for names once a room, and only where one is missing. @param {Room | undefined} room */
   async #learnNames(room) {
-    if (!room?.role || this.#named.has(room.id) || room.members?.every((user) => this.names.has(user))) return;
+    if (!room?.role || this.#named.has(room.id)) return;
+    // Who is here is told on entering; names may be known from another room.
+    if (!this.#open.get(room.id)?.following && room.members?.every((user) => this.names.has(user))) return;
     this.#named.add(room.id);
     await this.members(room.id).catch(() => this.#named.delete(room.id));
+  }
+
+  /** What a page does not tell: names, who is here, who has read the newest of one's own messages. @param {OpenRoom} open */
+  #learn(open) {
+    void this.#learnNames(this.rooms.get(open.id));
+    const own = open.timeline.messages.findLast(({ sender, position, deleted }) => sender === this.me?.id && position !== undefined && !deleted);
+    if (!own || this.#asked.has(open.id)) return;
+    this.#asked.add(open.id);
+    this.rest.readers(open.id, own.id).then(({ readers }) => {
+      const markers = readers.map(({ user }) => ({ user, position: own.position }));
+      if (open.timeline.apply({ type: 'read', room: open.id, markers })) this.#emit('room', open.id);
+    }, () => this.#asked.delete(open.id));
+  }
+
+  /** @param {string} user @param {boolean} online */
+  #present(user, online) {
+    if (online) this.online.add(user);
+    else this.online.delete(user);
   }
 
   // ---- rooms ----
@@ -197,15 +211,21 @@ export class ChatClient {
     return this.#keep(await this.rest.createRoom(room, newId()));
   }
 
-  /** @param {string} id @returns {Promise<Room>} */
-  async join(id) {
-    await this.rest.join(id);
+  /** @param {string} id @param {string} [invite] the code of an invitation @returns {Promise<Room>} */
+  async join(id, invite) {
+    await this.rest.join(id, invite);
     return this.#keep(await this.rest.room(id));
   }
 
   /** @param {string} id */
   async leave(id) {
     await this.rest.leave(id);
+    this.#forget(id);
+  }
+
+  /** For everybody and for ever. @param {string} id */
+  async deleteRoom(id) {
+    await this.rest.deleteRoom(id);
     this.#forget(id);
   }
 
@@ -222,50 +242,59 @@ export class ChatClient {
   open(id) {
     let open = this.#open.get(id);
     if (!open) {
-      open = { id, timeline: new Timeline(), following: false, loadingOlder: false };
+      open = this.#makeOpen(id);
       this.#open.set(id, open);
     }
-    void this.#follow(open);
+    void open.follow();
+    return open;
+  }
+
+  /** @param {string} id */
+  #makeOpen(id) {
+    const open = new OpenRoom(id, {
+      rest: this.rest,
+      link: this.#link,
+      newest: () => this.rooms.get(id)?.last_message?.position,
+      changed: () => {
+        if (open.following) this.#learn(open);
+        this.#emit('room', id);
+      },
+      paged: () => {
+        this.#clearSeen(open);
+        this.#emit('room', id);
+      },
+      event: (event) => this.#onRoomEvent(event),
+    });
     return open;
   }
 
   /** Stops following; what was loaded stays, so that opening again only fetches what came since. @param {string} id */
   close(id) {
-    const open = this.#open.get(id);
-    if (!open) return;
-    if (open.subscription && this.#stomp?.connected) this.#stomp.unsubscribe(open.subscription);
-    open.subscription = undefined;
-    open.following = false;
-    open.held = undefined;
-  }
-
-  /** Loads the page before the oldest message. @param {string} id @returns {Promise<boolean>} whether there was one */
-  async loadOlder(id) {
-    const open = this.#open.get(id);
-    if (!open || open.loadingOlder || open.timeline.before === undefined) return false;
-    open.loadingOlder = true;
-    try {
-      open.timeline.prepend(await this.rest.messages(id, { before: open.timeline.before, limit: PAGE }));
-      this.#emit('room', id);
-      return true;
-    } catch {
-      return false;
-    } finally {
-      open.loadingOlder = false;
-    }
+    this.#named.delete(id);
+    this.#asked.delete(id);
+    this.#open.get(id)?.close();
   }
 
   // ---- messages ----
 
-  /** Queues a message; it goes out now or when the connection is back. @param {string} room @param {string} text @returns {Entry} */
-  send(room, text) {
-    const entry = this.outbox.add(room, text);
-    this.#emit('room', room);
-    void this.#transmit(entry);
-    return entry;
+  /** Queues a message; it goes out now or when the connection is back.
+   *  @param {string} room @param {string} text @param {{reply_to?: string, mentions?: string[]}} [more] @returns {Entry} */
+  send(room, text, more = {}) {
+    this.#typing.delete(room);
+    return this.#queue(room, text, more);
   }
 
-  /** Tries a refused message again, under the same id. @param {Entry} entry */
+  /** Says a message of one's own otherwise. @param {Message} message @param {string} text @returns {Entry} */
+  edit(message, text) {
+    return this.#queue(message.room, text, { kind: 'edit', target: message.id });
+  }
+
+  /** Takes a message back, for everybody. @param {Message} message @returns {Entry} */
+  delete(message) {
+    return this.#queue(message.room, '', { kind: 'delete', target: message.id });
+  }
+
+  /** Tries something refused again, under the same id. @param {Entry} entry */
   sendAgain(entry) {
     this.outbox.mark(entry, 'waiting');
     this.#emit('room', entry.room);
@@ -282,12 +311,29 @@ export class ChatClient {
   markRead(id, position) {
     if (position <= (this.#read.get(id) ?? '')) return;
     this.#read.set(id, position);
-    this.#sendMarker(id, position);
+    this.#delivered.set(id, position);
+    this.#link.tell(`/app/rooms.${id}.read`, { position });
     const room = this.rooms.get(id);
-    if (room?.unread) {
+    if (room?.unread && position >= (room.last_message?.position ?? '')) {
       this.rooms.set(id, { ...room, unread: 0 });
       this.#emit('rooms', undefined);
     }
+  }
+
+  /** Everything up to here is on a screen, if not yet before eyes. @param {string} id @param {string} position */
+  markDelivered(id, position) {
+    if (position <= (this.#delivered.get(id) ?? '') || !this.#open.get(id)?.following) return;
+    this.#delivered.set(id, position);
+    this.#link.tell(`/app/rooms.${id}.delivered`, { position });
+  }
+
+  /** Tells the others that one writes, or no longer does; call it on every key. @param {string} room @param {boolean} active */
+  type(room, active) {
+    const last = this.#typing.get(room);
+    if (active ? last !== undefined && Date.now() - last < TYPING_AGAIN : last === undefined) return;
+    if (active) this.#typing.set(room, Date.now());
+    else this.#typing.delete(room);
+    this.#link.tell(`/app/rooms.${room}.typing`, { active });
   }
 
   // ---- connection ----
@@ -298,233 +344,75 @@ export class ChatClient {
     this.me = user;
     this.names.set(user.id, user.name);
     this.outbox.open(user.id);
-    this.#attempts = 0;
-    this.#connect();
+    this.#link.start();
   }
 
   /** @param {string} reason */
   #end(reason) {
-    this.#noRetry();
-    void this.#stomp?.deactivate();
-    this.#stomp = undefined;
-    this.#dropReceipts();
+    this.#link.stop();
     this.rest.token = undefined;
     this.me = undefined;
     this.ready = false;
-    this.rooms.clear();
-    this.#open.clear();
-    this.#read.clear();
-    this.#named.clear();
+    for (const open of this.#open.values()) open.lost();
+    for (const kept of [this.rooms, this.#open, this.#read, this.#delivered, this.#named, this.#asked, this.#typing, this.online]) kept.clear();
     this.#setConnection('signed-out');
     this.#emit('signedOut', reason);
   }
 
-  #connect() {
-    this.#noRetry();
-    this.#setConnection('connecting');
-    const stomp = new Client({
-      webSocketFactory: () => new this.#WebSocket(this.#socketUrl, ['v12.stomp']),
-      connectHeaders: { passcode: this.rest.token ?? '' },
-      heartbeatIncoming: HEAR,
-      heartbeatOutgoing: BEAT,
-      connectionTimeout: 10_000,
-      // Pauses are ours: they grow, differ between clients, and end when the network comes back.
-      reconnectDelay: 0,
-      onConnect: () => this.#connected(stomp),
-      onStompError: (frame) => this.#onError(stomp, frame.headers),
-      onWebSocketClose: () => this.#disconnected(stomp),
-      onUnhandledReceipt: () => {},
-    });
-    this.#stomp = stomp;
-    stomp.activate();
-  }
-
-  /** @param {Client} stomp */
-  async #connected(stomp) {
-    this.#attempts = 0;
+  async #connected() {
+    const connection = this.#link.current;
     this.#setConnection('online');
-    stomp.subscribe('/user/queue/errors', (message) => this.#onProblem(message.headers, message.body));
-    for (const open of this.#open.values()) {
-      if (open.following || open.held) void this.#follow(open);
-    }
+    for (const open of this.#open.values()) if (open.wanted) void open.follow();
     for (const entry of this.outbox.waiting()) void this.#transmit(entry);
-    for (const [room, position] of this.#read) this.#sendMarker(room, position);
+    for (const [room, position] of this.#read) this.#link.tell(`/app/rooms.${room}.read`, { position });
     try {
+      void this.#link.subscribe('/user/queue/notifications', (body) => this.#emit('notice', JSON.parse(body))).catch(() => {});
       // The list is loaded behind the subscription, so no activity falls between the two.
-      await this.#subscribe('/user/queue/rooms', (body) => this.#onRoomsEvent(JSON.parse(body)));
+      await this.#link.subscribe('/user/queue/rooms', (body) => this.#onRoomsEvent(JSON.parse(body)));
       const rooms = await this.rest.rooms();
-      if (stomp !== this.#stomp) return;
+      if (connection !== this.#link.current) return;
       this.rooms = new Map(rooms.map((room) => [room.id, room]));
       this.ready = true;
       this.#emit('rooms', undefined);
       // A direct chat is called after the other one, whose name the list does not tell.
       for (const room of rooms) if (room.kind === 'direct') await this.#learnNames(room);
     } catch (error) {
+      if (connection !== this.#link.current) return;
       if (error instanceof Problem && error.status === 401) this.#end(error.code);
-      else stomp.forceDisconnect();
+      else this.#link.renew();
     }
   }
 
-  /** @param {Client} stomp */
-  #disconnected(stomp) {
-    if (stomp !== this.#stomp) return;
-    void stomp.deactivate();
-    this.#dropReceipts();
-    for (const open of this.#open.values()) {
-      open.subscription = undefined;
-      // Held events came over the old connection; the new one replays them.
-      if (open.held) open.held = [];
-    }
+  #lost() {
+    for (const open of this.#open.values()) open.lost();
+    // Who was here may have gone; it is asked again.
+    this.online.clear();
+    this.#named.clear();
+    this.#asked.clear();
     this.#setConnection('offline');
-    this.#later(() => this.#connect());
   }
 
-  /** @param {() => void} action */
-  #later(action) {
-    const longest = Math.min(RETRY_LONGEST, RETRY_FIRST * 2 ** this.#attempts);
-    this.#attempts += 1;
-    this.#noRetry();
-    this.#next = () => {
-      this.#noRetry();
-      action();
-    };
-    this.#retry = setTimeout(this.#next, longest / 2 + (Math.random() * longest) / 2);
+  /** @param {Connection} connection */
+  #setConnection(connection) {
+    if (this.connection === connection) return;
+    this.connection = connection;
+    this.#emit('connection', connection);
   }
 
-  #noRetry() {
-    clearTimeout(this.#retry);
-    this.#next = undefined;
-  }
+  // ---- what comes ----
 
-  /** The server closes behind an ERROR; what it names is refused for good. @param {Client} stomp @param {Record<string, string>} headers */
-  #onError(stomp, headers) {
-    if (stomp !== this.#stomp) return;
-    if (headers.code === 'unauthorized' || headers.code === 'expired') return this.#end(headers.code);
-    this.#settle(headers['receipt-id'], new Problem({ code: headers.code, detail: headers.message }));
-  }
-
-  /** @param {Record<string, string>} headers @param {string} body */
-  #onProblem(headers, body) {
-    const problem = new Problem(JSON.parse(body));
-    if (!this.#settle(headers['receipt-id'], problem)) this.#emit('problem', problem);
-  }
-
-  /** @param {string | undefined} receipt @param {Problem} problem */
-  #settle(receipt, problem) {
-    const waiter = receipt === undefined ? undefined : this.#receipts.get(receipt);
-    waiter?.reject(problem);
-    return waiter !== undefined;
-  }
-
-  #dropReceipts() {
-    for (const waiter of this.#receipts.values()) waiter.reject(new Offline('connection lost'));
-    this.#receipts.clear();
-  }
-
-  /** Sends a frame and waits for its receipt. @param {(stomp: Client, receipt: string) => void} frame
-   *  @returns {Promise<Record<string, string>>} the receipt's headers */
-  #receipted(frame) {
-    const stomp = this.#stomp;
-    if (!stomp?.connected) return Promise.reject(new Offline('not connected'));
-    const receipt = newId();
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Offline('no receipt')), RECEIPT_TIMEOUT);
-      const end = () => {
-        clearTimeout(timer);
-        this.#receipts.delete(receipt);
-      };
-      this.#receipts.set(receipt, {
-        resolve: (headers) => (end(), resolve(headers)),
-        reject: (reason) => (end(), reject(reason)),
-      });
-      stomp.watchForReceipt(receipt, (answer) => this.#receipts.get(receipt)?.resolve(answer.headers));
-      frame(stomp, receipt);
-    });
-  }
-
-  /** @param {string} destination @param {(body: string, headers: Record<string, string>) => void} onMessage
-   *  @param {Record<string, string>} [headers] */
-  #subscribe(destination, onMessage, headers = {}) {
-    return this.#receipted((stomp, receipt) => {
-      stomp.subscribe(destination, (message) => onMessage(message.body, message.headers), { ...headers, receipt });
-    });
-  }
-
-  // ---- following ----
-
-  /** @param {OpenRoom} open */
-  async #follow(open) {
-    const stomp = this.#stomp;
-    if (open.subscription) return;
-    open.held ??= [];
-    if (!stomp?.connected) return;
-    const id = newId();
-    const current = () => open.subscription === id && this.#stomp === stomp;
-    open.subscription = id;
-    try {
-      if (open.timeline.position === undefined) {
-        // The newest message may be known from the room list before the history has it.
-        const at_least = this.rooms.get(open.id)?.last_message?.position;
-        open.timeline.reset(await this.rest.messages(open.id, { limit: PAGE, at_least }));
-        if (!current()) return;
-        this.#clearSeen(open);
-        this.#emit('room', open.id);
-      }
-      const receipt = await this.#subscribe(
-        `/topic/rooms.${open.id}`,
-        (body, headers) => current() && this.#onRoomEvent(open, JSON.parse(body), headers.position),
-        { id, from: open.timeline.position ?? 'next' },
-      );
-      if (receipt.recovered === 'false') await this.#reload(open, receipt.position, current);
-      if (!current()) return;
-      open.problem = undefined;
-      open.following = true;
-      void this.#learnNames(this.rooms.get(open.id));
-      const held = open.held ?? [];
-      open.held = undefined;
-      for (const [event, position] of held) this.#onRoomEvent(open, event, position);
-      this.#emit('room', open.id);
-    } catch (error) {
-      if (!current()) return;
-      open.subscription = undefined;
-      if (error instanceof Problem && !PASSING.has(error.code)) {
-        open.problem = error;
-        this.#emit('room', open.id);
-      } else {
-        setTimeout(() => this.#open.has(open.id) && !open.subscription && open.held && this.#follow(open), 1000);
-      }
+  /** @param {RoomEvent} event */
+  #onRoomEvent(event) {
+    const id = typeof event.room === 'string' ? event.room : event.room.id;
+    if (event.type === 'member' || event.type === 'room') return void this.refresh(id);
+    if (event.type === 'presence' && event.user) {
+      this.#present(event.user, event.online === true);
+      return this.#emit('rooms', undefined);
     }
-  }
-
-  /** Live begins behind `position`: a page that reaches it closes the gap. @param {OpenRoom} open @param {string} position
-   *  @param {() => boolean} current */
-  async #reload(open, position, current) {
-    for (;;) {
-      const page = await this.rest.messages(open.id, { limit: PAGE, at_least: position });
-      if (!current()) return;
-      if (position === undefined || page.position >= position || page.position.slice(0, 8) !== position.slice(0, 8)) {
-        open.timeline.reset(page);
-        this.#clearSeen(open);
-        return;
-      }
-    }
-  }
-
-  /** @param {OpenRoom} open @param {RoomEvent} event @param {string} [header] */
-  #onRoomEvent(open, event, header) {
-    if (open.held) {
-      open.held.push([event, header]);
-      return;
-    }
-    if (event.type === 'member' || event.type === 'room') {
-      open.timeline.apply(event, header ?? event.position);
-      void this.refresh(open.id);
-      return;
-    }
-    if (!open.timeline.apply(event, header ?? event.position)) return;
-    const message = event.message;
+    const { message } = event;
     if (message?.client_message_id && message.sender === this.me?.id) this.outbox.remove(message.client_message_id);
-    this.#emit('room', open.id);
+    const about = this.outbox.about(message?.id ?? event.id ?? '');
+    if (about && this.#isShown(about)) this.outbox.remove(about.id);
   }
 
   /** What is receipted or shown by a page needs no place in the outbox. @param {OpenRoom} open */
@@ -575,52 +463,52 @@ export class ChatClient {
 
   // ---- sending ----
 
+  /** @param {string} room @param {string} text @param {import('./outbox.js').More} more @returns {Entry} */
+  #queue(room, text, more) {
+    const entry = this.outbox.add(room, text, more);
+    this.#emit('room', room);
+    void this.#transmit(entry);
+    return entry;
+  }
+
   /** @param {Entry} entry */
   async #transmit(entry) {
+    const present = () => this.outbox.entries.includes(entry);
     try {
-      await this.#receipted((stomp, receipt) => {
-        stomp.publish({
-          destination: `/app/rooms.${entry.room}.send`,
-          body: JSON.stringify({ text: entry.text }),
-          headers: { receipt, 'client-message-id': entry.id, 'content-type': 'application/json' },
-        });
-      });
-      // An open room shows the message itself in a moment; until then the entry stands for it.
-      if (!this.outbox.entries.includes(entry)) return;
-      if (this.#open.get(entry.room)?.following) this.outbox.mark(entry, 'sent');
+      await this.#link.send(`/app/rooms.${entry.room}.${entry.kind}`, bodyOf(entry), { 'client-message-id': entry.id });
+      // An open room shows it by itself in a moment; until then the entry stands for it.
+      if (!present()) return;
+      if (this.#open.get(entry.room)?.following && !this.#isShown(entry)) this.outbox.mark(entry, 'sent');
       else this.outbox.remove(entry.id);
     } catch (error) {
-      if (!this.outbox.entries.includes(entry)) return;
+      if (!present()) return;
       const passing = !(error instanceof Problem) || PASSING.has(error.code);
       if (!passing) this.outbox.mark(entry, 'failed', error.message);
       // Not connected: the next connection sends it. Otherwise the same id goes out again.
-      else if (this.#stomp?.connected) {
+      else if (this.#link.connected) {
         const pause = (error instanceof Problem && error.retryAfter) || 1000;
-        setTimeout(() => this.outbox.entries.includes(entry) && this.#transmit(entry), pause);
+        setTimeout(() => present() && this.#transmit(entry), pause);
       }
     }
     this.#emit('room', entry.room);
   }
 
-  /** @param {string} id @param {string} position */
-  #sendMarker(id, position) {
-    if (!this.#stomp?.connected) return;
-    this.#stomp.publish({
-      destination: `/app/rooms.${id}.read`,
-      body: JSON.stringify({ position }),
-      headers: { 'content-type': 'application/json' },
-    });
-  }
-
-  /** @param {Connection} connection */
-  #setConnection(connection) {
-    if (this.connection === connection) return;
-    this.connection = connection;
-    this.#emit('connection', connection);
+  /** An edit or delete is done when its message looks like it, or is not loaded. @param {Entry} entry */
+  #isShown({ kind, room, target, text }) {
+    if (kind === 'send' || !target) return false;
+    const message = this.#open.get(room)?.timeline.get(target);
+    return !message || message.deleted === true || (kind === 'edit' && message.text === text);
   }
 
   /** @template {keyof Events} T @param {T} type @param {Events[T]} value */
   #emit(type, value) {
     for (const listener of this.#listeners.get(type) ?? []) listener(value);
   }
+}
+
+/** @param {Entry} entry */
+function bodyOf({ kind, text, target, reply_to, mentions }) {
+  if (kind === 'delete') return { id: target };
+  if (kind === 'edit') return { id: target, text };
+  return { text, reply_to, mentions: mentions?.length ? mentions : undefined };
 }

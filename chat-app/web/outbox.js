@@ -1,14 +1,21 @@
 /**
- * A message on its way. Its id makes a retry harmless: the server keeps one message per id, whatever arrives how often.
- * `waiting`: no receipt yet, send (again) when connected. `sent`: receipted, not yet seen in the room. `failed`: refused for good.
+ * What was done and is on its way: a message, or an edit or delete of one. Its id makes a retry harmless: the server takes one per
+ * id, whatever arrives how often. `waiting`: no receipt yet, send (again) when connected. `sent`: receipted, not yet seen in the
+ * room. `failed`: refused for good.
  *
  * @typedef {object} Entry
- * @property {string} id       the client-message-id
+ * @property {string} id          the client-message-id
+ * @property {'send'|'edit'|'delete'} kind
  * @property {string} room
- * @property {string} text
+ * @property {string} text        empty on a delete
+ * @property {string} [target]    the message that an edit or delete is about
+ * @property {string} [reply_to]
+ * @property {string[]} [mentions]
  * @property {string} created_at
  * @property {'waiting'|'sent'|'failed'} state
  * @property {string} [reason]
+ *
+ * @typedef {Partial<Pick<Entry, 'kind'|'target'|'reply_to'|'mentions'>>} More
  */
 
 /** What was written and is not yet seen in its room, oldest first. With a storage it outlives a reload. */
@@ -27,24 +34,30 @@ export class Outbox {
   open(user) {
     this.#key = `outbox:${user}`;
     try {
-      this.entries = JSON.parse(this.#storage?.getItem(this.#key) ?? '[]');
+      const kept = JSON.parse(this.#storage?.getItem(this.#key) ?? '[]');
+      this.entries = kept.map((/** @type {Entry} */ entry) => ({ ...entry, kind: entry.kind ?? 'send' }));
     } catch {
       this.entries = [];
     }
   }
 
-  /** @param {string} room @param {string} text @returns {Entry} */
-  add(room, text) {
+  /** @param {string} room @param {string} text @param {More} [more] @returns {Entry} */
+  add(room, text, more = {}) {
     /** @type {Entry} */
-    const entry = { id: newId(), room, text, created_at: new Date().toISOString(), state: 'waiting' };
+    const entry = { id: newId(), kind: 'send', room, text, ...more, created_at: new Date().toISOString(), state: 'waiting' };
     this.entries.push(entry);
     this.#save();
     return entry;
   }
 
-  /** @param {string} room */
+  /** Messages of a room on their way. @param {string} room */
   of(room) {
-    return this.entries.filter((entry) => entry.room === room);
+    return this.entries.filter((entry) => entry.room === room && entry.kind === 'send');
+  }
+
+  /** What is on its way for a message that is there already: the newest edit or delete. @param {string} message its id */
+  about(message) {
+    return this.entries.findLast((entry) => entry.target === message);
   }
 
   waiting() {

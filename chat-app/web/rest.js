@@ -43,9 +43,28 @@ export class Rest {
     return this.#call('DELETE', 'sessions/current');
   }
 
-  /** @returns {Promise<import('./types.js').User>} */
+  /** @returns {Promise<import('./types.js').User & {settings?: import('./types.js').Settings}>} */
   me() {
     return this.#call('GET', 'me');
+  }
+
+  /** @param {{name?: string}} change @returns {Promise<import('./types.js').User>} */
+  changeMe(change) {
+    return this.#call('PATCH', 'me', change);
+  }
+
+  /** @param {import('./types.js').Settings} settings */
+  settings(settings) {
+    return this.#call('PUT', 'me/settings', settings);
+  }
+
+  /** Ends all other sessions. @param {string} old_password @param {string} new_password */
+  changePassword(old_password, new_password) {
+    return this.#call('PUT', 'me/password', { old_password, new_password });
+  }
+
+  deleteMe() {
+    return this.#call('DELETE', 'me');
   }
 
   /** @param {string} query @returns {Promise<{users: import('./types.js').User[]}>} */
@@ -72,7 +91,7 @@ export class Rest {
 
   /** @param {string} id @returns {Promise<import('./types.js').Room>} */
   room(id) {
-    return this.#call('GET', `rooms/${encodeURIComponent(id)}`);
+    return this.#call('GET', room(id));
   }
 
   /**
@@ -84,29 +103,85 @@ export class Rest {
     return this.#call('POST', 'rooms', room, { 'Idempotency-Key': key });
   }
 
+  /** @param {string} id @param {string} name @returns {Promise<import('./types.js').Room>} */
+  renameRoom(id, name) {
+    return this.#call('PATCH', room(id), { name });
+  }
+
   /** @param {string} id */
-  join(id) {
-    return this.#call('POST', `rooms/${encodeURIComponent(id)}/join`, {});
+  deleteRoom(id) {
+    return this.#call('DELETE', room(id));
+  }
+
+  /** @param {string} id @param {string} [invite] */
+  join(id, invite) {
+    return this.#call('POST', `${room(id)}/join`, { invite });
   }
 
   /** @param {string} id */
   leave(id) {
-    return this.#call('POST', `rooms/${encodeURIComponent(id)}/leave`, {});
+    return this.#call('POST', `${room(id)}/leave`, {});
   }
 
-  /** @param {string} id @returns {Promise<{members: import('./types.js').Member[]}>} */
+  /** @param {string} id @param {string} [until] a time; without it for ever, `null` ends it */
+  mute(id, until) {
+    return this.#call('PUT', `${room(id)}/mute`, { until });
+  }
+
+  /** @param {string} id @returns {Promise<{code: string, url: string, expires_at: string}>} */
+  invite(id) {
+    return this.#call('POST', `${room(id)}/invites`, {});
+  }
+
+  // ---- members ----
+
+  /** @param {string} id @returns {Promise<{members: import('./types.js').Member[], cursor?: string}>} */
   members(id) {
-    return this.#call('GET', `rooms/${encodeURIComponent(id)}/members?limit=200`);
+    return this.#call('GET', `${room(id)}/members?limit=200`);
+  }
+
+  /** Adds somebody, or gives another role. @param {string} id @param {string} user @param {string} [role] */
+  putMember(id, user, role) {
+    return this.#call('PUT', `${room(id)}/members/${encodeURIComponent(user)}`, { role });
   }
 
   /** @param {string} id @param {string} user */
-  addMember(id, user) {
-    return this.#call('PUT', `rooms/${encodeURIComponent(id)}/members/${encodeURIComponent(user)}`, {});
+  removeMember(id, user) {
+    return this.#call('DELETE', `${room(id)}/members/${encodeURIComponent(user)}`);
+  }
+
+  /** @param {string} id @param {string} user */
+  ban(id, user) {
+    return this.#call('PUT', `${room(id)}/bans/${encodeURIComponent(user)}`, {});
+  }
+
+  /** @param {string} user @param {boolean} blocked */
+  block(user, blocked) {
+    return this.#call(blocked ? 'PUT' : 'DELETE', `blocks/${encodeURIComponent(user)}`);
+  }
+
+  // ---- messages ----
+
+  /** Who has read it. @param {string} id @param {string} message
+   *  @returns {Promise<{readers: {user: string, read_at?: string}[], cursor?: string}>} */
+  readers(id, message) {
+    return this.#call('GET', `${room(id)}/messages/${encodeURIComponent(message)}/readers?limit=200`);
+  }
+
+  /** @param {string} id @param {string} message @returns {Promise<import('./types.js').Message>} */
+  message(id, message) {
+    return this.#call('GET', `${room(id)}/messages/${encodeURIComponent(message)}`);
+  }
+
+  /** @param {string} query @param {string} [id] in one room only
+   *  @returns {Promise<{messages: import('./types.js').Message[], partial: boolean}>} */
+  search(query, id) {
+    return this.#call('GET', `search?${new URLSearchParams({ query, ...(id && { room: id }) })}`);
   }
 
   /**
    * @param {string} id
-   * @param {{before?: number, limit?: number, at_least?: string}} [options]
+   * @param {{before?: number, after?: number, around?: number, around_id?: string, limit?: number, at_least?: string}} [options]
    * @returns {Promise<import('./types.js').Page>}
    */
   messages(id, options = {}) {
@@ -114,7 +189,7 @@ export class Rest {
     for (const [name, value] of Object.entries(options)) {
       if (value !== undefined) query.set(name, String(value));
     }
-    return this.#call('GET', `rooms/${encodeURIComponent(id)}/messages?${query}`);
+    return this.#call('GET', `${room(id)}/messages?${query}`);
   }
 
   /** @param {string} method @param {string} path @param {object} [body] @param {Record<string, string>} [headers] */
@@ -140,6 +215,11 @@ export class Rest {
     if (!response.ok) throw new Problem({ status: response.status, ...answer });
     return answer;
   }
+}
+
+/** @param {string} id */
+function room(id) {
+  return `rooms/${encodeURIComponent(id)}`;
 }
 
 /** A proxy's error page is not JSON: no reason to fail twice. @param {string} text */

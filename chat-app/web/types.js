@@ -37,12 +37,23 @@
  *
  * @typedef {{messages: Message[], position: string, before?: number, after?: number}} Page
  *
+ * @typedef {object} Settings
+ * @property {boolean} [private_receipts]  nobody is told what one has read
+ * @property {boolean} [preview]           notifications show the text
+ * @property {{from: string, to: string, zone: string} | null} [quiet_hours]
+ *
+ * @typedef {{room: string, title: string, preview?: string, unread: number, position: string}} Notice
+ *
  * @typedef {object} RoomEvent
  * @property {string} type
+ * @property {string | Room} room
  * @property {string} [position]
  * @property {Message} [message]
  * @property {string} [id]
  * @property {string} [by]
+ * @property {string} [user]
+ * @property {boolean} [active]
+ * @property {boolean} [online]
  * @property {{user: string, position?: string}[]} [markers]
  *
  * @typedef {{type: string, room: string | Room, position?: string, last_message?: Message}} RoomsEvent

@@ -44,6 +44,46 @@ export async function client(checks) {
     assert.deepEqual(timeline.messages.map(({ id }) => id), ['m1', 'm2']);
   });
 
+  await check('a window into the past takes the live end back without a hole', () => {
+    const timeline = new Timeline();
+    const page = (from, to, more) => ({ messages: Array.from({ length: to - from + 1 }, (_, n) => message(from + n, { ordinal: from + n })), ...more });
+    const ids = () => timeline.messages.map(({ id }) => id);
+    timeline.reset({ ...page(8, 10), position: at(10), before: 8 });
+    timeline.show({ ...page(2, 3), position: at(10), before: 2, after: 3 });
+    assert.equal(timeline.atEnd, false);
+    timeline.apply(event(11), at(11));
+    timeline.apply({ type: 'edited', message: message(5, { text: 'better' }) }, at(12));
+    assert.deepEqual(ids(), ['m2', 'm3'], 'what comes live waits');
+    timeline.append({ ...page(4, 6), position: at(11), after: 6 });
+    assert.equal(timeline.get('m5').text, 'better', 'a page read before an edit does not undo it');
+    // The history is behind: it ends before the newest message that the window let go of.
+    timeline.append({ ...page(7, 9), position: at(9) });
+    assert.equal(timeline.atEnd, false);
+    timeline.append({ ...page(10, 10), position: at(10) });
+    assert.equal(timeline.atEnd, true);
+    assert.deepEqual(ids(), [2, 3, 4, 5, 6, 7, 8, 9, 10, 11].map((n) => `m${n}`));
+    timeline.trimOldest(4);
+    assert.deepEqual([timeline.before, ids()[0]], [8, 'm8'], 'not before a message whose ordinal is known');
+    timeline.trimNewest(2);
+    assert.deepEqual([timeline.after, ids().join()], [9, 'm8,m9']);
+    timeline.apply(event(13), at(13));
+    timeline.append({ ...page(10, 11), position: at(13) });
+    assert.deepEqual(ids(), ['m8', 'm9', 'm10', 'm11', 'm13']);
+  });
+
+  await check('a window that missed more than it keeps asks for what lies between', () => {
+    const timeline = new Timeline();
+    timeline.reset({ messages: [message(1, { ordinal: 1 })], position: at(1) });
+    timeline.show({ messages: [], position: at(1), after: 0 });
+    for (let n = 2; n <= 302; n += 1) timeline.apply(event(n), at(n));
+    timeline.append({ messages: [message(1, { ordinal: 1 })], position: at(1) });
+    assert.equal(timeline.atEnd, false, 'a page of before is not enough');
+    const between = Array.from({ length: 150 }, (_, n) => message(n + 2, { ordinal: n + 2 }));
+    timeline.append({ messages: between, position: at(151) });
+    assert.equal(timeline.atEnd, true);
+    assert.deepEqual(timeline.messages.map(({ id }) => id), Array.from({ length: 302 }, (_, n) => `m${n + 1}`));
+  });
+
   await check('imported messages, which have no position, stay in front', () => {
     const timeline = new Timeline();
     timeline.reset({ messages: [message(1, { ordinal: 1, position: undefined }), message(2, { ordinal: 2 })], position: at(2) });
@@ -114,6 +154,24 @@ export async function client(checks) {
     assert.deepEqual(texts(a), texts(b));
     assert.equal(new Set(texts(a)).size, texts(a).length);
     await until(() => ada.outbox.entries.length + bob.outbox.entries.length === 0, 'empty outboxes');
+  });
+
+  await check('edits and deletes go out once, over a cut connection too', async () => {
+    const [a, b] = [ada.open(room.id), bob.open(room.id)];
+    ada.send(room.id, 'to be changed');
+    ada.send(room.id, 'to be deleted');
+    await until(() => texts(b).includes('to be deleted') && ada.outbox.entries.length === 0, 'both are there');
+    const find = (open, text) => open.timeline.messages.find((message) => message.text === text);
+    for (const socket of sockets) socket.terminate();
+    ada.edit(find(a, 'to be changed'), 'was changed');
+    ada.delete(find(a, 'to be deleted'));
+    const done = (open) => texts(open).includes('was changed') && !texts(open).includes('to be changed') && !texts(open).includes('to be deleted');
+    await until(() => done(a) && done(b), 'changed on both sides', 30_000);
+    await until(() => ada.outbox.entries.length === 0, 'an empty outbox');
+    // Nobody changes what somebody else said.
+    const entry = bob.edit(find(b, 'was changed'), 'never');
+    await until(() => entry.state === 'failed', 'the refusal');
+    bob.discard(entry);
   });
 
   await check('what was said while a room was closed comes on opening it again', async () => {

@@ -206,11 +206,118 @@ export async function page(checks) {
     await shown(bob, 'Hello, bob!');
   });
 
-  await checks.check('page: both reload and see the history', async () => {
+  /** What one may do with a message, as somebody who points at it does. */
+  const act = async (tab, text, action) => {
+    const message = tab.locator('.message', { hasText: text }).last();
+    await message.hover();
+    await message.locator('.more').click();
+    await tab.locator('.menu.near button', { hasText: action }).click();
+  };
+
+  await checks.check('page: who writes is shown, and no longer once it is sent', async () => {
     await openRoom(ada, 'Weekend walk');
     await openRoom(bob, 'Weekend walk');
     await shown(ada, 'Perfect.');
-    await shown(bob, 'Perfect.');
+    await bob.locator('#composer').pressSequentially('And sandwiches', { delay: 10 });
+    await ada.locator('.typing', { hasText: 'bob is writing' }).waitFor();
+    await bob.press('#composer', 'Enter');
+    await shown(ada, 'And sandwiches');
+    await until(async () => (await ada.textContent('.typing')) === '', 'nobody writes');
+  });
+
+  await checks.check('page: an edit and a delete show on both sides, also after a reload', async () => {
+    await act(bob, 'And sandwiches', 'Edit');
+    assert.equal(await bob.inputValue('#composer'), 'And sandwiches');
+    await write(bob, 'And sandwiches for all of us');
+    const edited = ada.locator('.message', { hasText: 'sandwiches for all of us' });
+    await edited.locator('.meta', { hasText: 'edited' }).waitFor();
+    await write(bob, 'Wrong room, sorry');
+    await shown(ada, 'Wrong room, sorry');
+    await act(bob, 'Wrong room, sorry', 'Delete');
+    await bob.click('#confirm');
+    for (const tab of [ada, bob]) {
+      await tab.locator('.message em', { hasText: 'deleted' }).waitFor();
+      await until(async () => !(await texts(tab)).includes('Wrong room, sorry'), 'it is gone');
+    }
+    await ada.reload();
+    await ada.locator('.message em', { hasText: 'deleted' }).waitFor();
+    await shown(ada, 'sandwiches for all of us');
+    // An arrow up in the empty field takes the newest message that is one's own.
+    await ada.focus('#composer');
+    await ada.press('#composer', 'ArrowUp');
+    assert.equal(await ada.inputValue('#composer'), 'Perfect.');
+    await ada.press('#composer', 'Escape');
+    assert.equal(await ada.inputValue('#composer'), '');
+  });
+
+  await checks.check('page: an answer quotes, a mention stands out', async () => {
+    await act(ada, 'old bridge', 'Reply');
+    await ada.locator('.context', { hasText: 'old bridge' }).waitFor();
+    await ada.locator('#composer').pressSequentially('The upper one it is, @b', { delay: 10 });
+    await ada.locator('.mentions li', { hasText: 'bob' }).waitFor();
+    await shot(ada, 'mention');
+    await ada.press('#composer', 'Tab');
+    assert.equal(await ada.inputValue('#composer'), 'The upper one it is, @bob ');
+    await ada.press('#composer', 'Enter');
+    const answer = bob.locator('.message.to-me', { hasText: 'The upper one it is' });
+    await answer.locator('.mention', { hasText: '@bob' }).waitFor();
+    await answer.locator('.quote', { hasText: 'Ten at the old bridge' }).click();
+    await bob.locator('.message.found', { hasText: 'old bridge' }).waitFor();
+  });
+
+  await checks.check('page: sent, delivered and read show what came where', async () => {
+    // Somebody whose page is open and not looked at has it on the screen, not before their eyes.
+    await bob.evaluate(() => Object.defineProperty(document, 'hasFocus', { value: () => false, configurable: true }));
+    await write(ada, 'Did you see this?');
+    const mine = ada.locator('.message.own', { hasText: 'Did you see this?' });
+    await mine.and(ada.locator('.delivered')).waitFor();
+    await bob.evaluate(() => {
+      delete document.hasFocus;
+      dispatchEvent(new Event('focus'));
+    });
+    await mine.and(ada.locator('.read')).waitFor();
+  });
+
+  await checks.check('page: the keyboard alone reaches a message and what one may do with it', async () => {
+    await ada.focus('.messages');
+    await ada.keyboard.press('ArrowUp');
+    await ada.keyboard.press('ArrowUp');
+    await ada.keyboard.press('Enter');
+    await ada.locator('.menu.near').waitFor();
+    await shot(ada, 'message-menu');
+    await ada.keyboard.press('Enter');
+    await ada.locator('.context').waitFor();
+    await ada.press('#composer', 'Escape');
+    await ada.locator('.context').waitFor({ state: 'hidden' });
+  });
+
+  await checks.check('page: two tabs of one person agree', async () => {
+    const second = await ada.context().newPage();
+    await second.addInitScript((token) => sessionStorage.setItem('token', token), await ada.evaluate(() => sessionStorage.getItem('token')));
+    await second.goto(server.base);
+    await second.locator('.rooms button', { hasText: 'Weekend walk' }).waitFor();
+    await openRoom(ada, 'Town square');
+    await write(bob, 'Who feeds the cat?');
+    const badge = (tab) => tab.locator('.rooms button', { hasText: 'Weekend walk' }).locator('.badge');
+    await badge(second).waitFor();
+    await openRoom(second, 'Weekend walk');
+    await second.bringToFront();
+    await shown(second, 'Who feeds the cat?');
+    await badge(ada).waitFor({ state: 'detached' });
+    await write(second, 'I do, as always.');
+    await shown(bob, 'I do, as always.');
+    await ada.bringToFront();
+    await openRoom(ada, 'Weekend walk');
+    await shown(ada, 'I do, as always.');
+    await until(async () => JSON.stringify(await texts(ada)) === JSON.stringify(await texts(second)), 'the same in both');
+    await second.close();
+  });
+
+  await checks.check('page: both reload and see the history', async () => {
+    await openRoom(ada, 'Weekend walk');
+    await openRoom(bob, 'Weekend walk');
+    await shown(ada, 'I do, as always.');
+    await shown(bob, 'I do, as always.');
     const before = await texts(ada);
     assert.ok(before.length >= 6, `${before.length} messages`);
     for (const tab of [ada, bob]) {
@@ -309,7 +416,7 @@ export async function page(checks) {
 
   await checks.check('page: signing out forgets the token', async () => {
     await bob.click('[popovertarget=main-menu]');
-    await bob.click('#main-menu button:nth-child(3)');
+    await bob.click('#main-menu button:has-text("Sign out")');
     await bob.waitForSelector('#name');
     assert.equal(await bob.evaluate(() => sessionStorage.getItem('token') ?? localStorage.getItem('token')), null);
     await bob.reload();

@@ -47,6 +47,11 @@ const icons = {
   close: 'M6 6l12 12M18 6L6 18',
   hash: 'M9 4L7 20M17 4l-2 16M4 9h16M3.5 15h16',
   chat: 'M4 5h16v11H9l-5 4z',
+  more: 'M5 12h.01M12 12h.01M19 12h.01',
+  search: 'M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM16 16l4.5 4.5',
+  link: 'M10 14a4 4 0 0 0 6 0l3-3a4 4 0 0 0-6-6l-1 1M14 10a4 4 0 0 0-6 0l-3 3a4 4 0 0 0 6 6l1-1',
+  bell: 'M6 17V11a6 6 0 0 1 12 0v6l1.5 1.5h-15zM10 21h4',
+  bellOff: 'M6 17V11a6 6 0 0 1 12 0v6l1.5 1.5h-15zM10 21h4M4 4l16 16',
 };
 
 /** @param {keyof typeof icons} name @param {string} [label] spoken; without it the icon is decoration */

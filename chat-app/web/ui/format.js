@@ -68,3 +68,28 @@ function webAddress(text) {
     return undefined;
   }
 }
+
+/**
+ * Text cut at the names that it mentions.
+ *
+ * @param {string} text
+ * @param {string[]} names
+ * @returns {{text: string, mention?: boolean}[]}
+ */
+export function withMentions(text, names) {
+  /** @type {{text: string, mention?: boolean}[]} */
+  const parts = [];
+  // The longest name first: "@ann" must not eat the beginning of "@anna".
+  const marks = names.map((name) => `@${name}`).sort((a, b) => b.length - a.length);
+  let plain = 0;
+  for (let at = text.indexOf('@'); at >= 0; at = text.indexOf('@', at + 1)) {
+    const mark = marks.find((mark) => text.startsWith(mark, at));
+    if (!mark) continue;
+    if (at > plain) parts.push({ text: text.slice(plain, at) });
+    parts.push({ text: mark, mention: true });
+    plain = at + mark.length;
+    at = plain - 1;
+  }
+  if (plain < text.length) parts.push({ text: text.slice(plain) });
+  return parts;
+}

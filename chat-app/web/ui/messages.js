@@ -1,74 +1,125 @@
 import { t } from '../strings.js';
-import { avatar, h, icon, iconButton } from './dom.js';
-import { clock, dayName, sameDay, withLinks } from './format.js';
+import { bubble } from './bubble.js';
+import { h, iconButton } from './dom.js';
+import { dayName, sameDay } from './format.js';
 
 /**
  * @typedef {import('../types.js').Message} Message
- * @typedef {import('../outbox.js').Entry} Entry
- * @typedef {{key: string, stamp: string, of?: object, make: () => HTMLElement}} Item  `stamp` and `of` say when to draw anew
+ * @typedef {import('../types.js').Room} Room
+ * @typedef {{key: string, stamp: string, of?: object, about?: object, make: () => HTMLElement}} Item  all but `make` say when to draw anew
  */
 
 /** Messages of one person within this time stand together under one name. */
 const TOGETHER = 5 * 60_000;
 /** This near to the end counts as being there. */
 const NEAR = 80;
+/** This near to an end of what is loaded, more is loaded. */
+const SOON = 400;
+/** More messages than this are never drawn at once; what is cut off comes back when one scrolls there. */
+const MOST = 600;
 
 /**
  * The messages of a room: keeps what is drawn and changes only what changed, so that long rooms stay quick.
  *
  * @param {import('../app.js').App} app
- * @param {import('../chat-client.js').OpenRoom} open
- * @param {number} unread how many of the newest messages were unread on entering
+ * @param {import('../chat-client.js').Following} open
+ * @param {Room | undefined} entering  the room as it was on entering
+ * @param {(message: Message, at: Element) => void} onmenu
  */
-export function messageList(app, open, unread) {
+export function messageList(app, open, entering, onmenu) {
   const { chat } = app;
+  const unread = entering?.unread ?? 0;
   /** @type {Map<string, {item: Item, node: HTMLElement}>} */
   const drawn = new Map();
+  /** @type {Map<string, Message | undefined>} what is answered and not loaded; undefined while it is asked for */
+  const quoted = new Map();
   /** The newest message of an earlier visit: what is unread comes behind it. */
   const seenBefore = open.timeline.messages.at(-1)?.id;
   /** @type {string | undefined} */
   let firstUnread;
+  /** @type {((message: Message) => boolean) | undefined} what to bring into view when it is there */
+  let target;
   let entered = false;
+  /** Above what is loaded there are unread messages. */
+  let unreadAbove = false;
 
-  const list = h('div', { class: 'messages', role: 'log', 'aria-label': t('chats'), tabindex: 0 });
-  const down = iconButton('down', t('toNewest'), () => toEnd('smooth'), 'to-newest');
-  const element = h('div', { class: 'stage' }, list, down);
+  const list = h('div', { class: 'messages', role: 'log', 'aria-label': t('messages'), tabindex: 0, onkeydown: walk });
+  const down = iconButton('down', t('toNewest'), () => void toNewest('smooth'), 'to-newest');
+  const up = h('button', { type: 'button', class: 'to-unread', hidden: true, onclick: toUnread }, t('toUnread', { n: unread }));
+  const element = h('div', { class: 'stage' }, up, list, down);
   list.addEventListener('scroll', onscroll, { passive: true });
 
   function onscroll() {
     down.hidden = atEnd();
-    if (list.scrollTop < 400) void older();
+    if (list.scrollTop < SOON) void more(() => open.loadOlder(), () => list.scrollTop < SOON);
+    if (belowView() < SOON) void more(() => open.loadNewer(), () => belowView() < SOON);
     if (atEnd()) app.seen();
   }
 
-  async function older() {
-    if (open.timeline.before === undefined || open.loadingOlder) return;
-    await chat.loadOlder(open.id);
-    // A page that does not fill the view must not end the walk upwards.
-    if (list.scrollTop < 400 && chat.connection === 'online') requestAnimationFrame(onscroll);
+  /** @param {() => Promise<boolean>} load @param {() => boolean} still */
+  async function more(load, still) {
+    // A page that does not fill the view must not end the walk.
+    if ((await load()) && still() && chat.connection === 'online') requestAnimationFrame(onscroll);
   }
 
-  const atEnd = () => list.scrollHeight - list.scrollTop - list.clientHeight < NEAR;
+  const belowView = () => list.scrollHeight - list.scrollTop - list.clientHeight;
+  const atEnd = () => open.timeline.atEnd && belowView() < NEAR;
   /** @param {ScrollBehavior} [behavior] */
   const toEnd = (behavior = 'instant') => list.scrollTo({ top: list.scrollHeight, behavior });
+
+  /** @param {ScrollBehavior} [behavior] */
+  async function toNewest(behavior) {
+    if (!open.timeline.atEnd) await open.toNewest();
+    toEnd(behavior);
+  }
+
+  /** Brings a message into view, wherever in the history it is. @param {string} id */
+  async function jump(id) {
+    target = (message) => message.id === id;
+    if (open.timeline.get(id)) update();
+    else if (!(await open.seek({ around_id: id }))) target = undefined;
+  }
+
+  async function toUnread() {
+    const first = (entering?.read_ordinal ?? 0) + 1;
+    target = ({ ordinal }) => ordinal === first;
+    unreadAbove = false;
+    if (!(await open.seek({ around: first }))) target = undefined;
+  }
+
+  /** Arrow keys go from message to message, Enter opens what one may do. @param {KeyboardEvent} event */
+  function walk(event) {
+    const all = /** @type {HTMLElement[]} */ ([...list.querySelectorAll('.message')]);
+    const at = all.indexOf(/** @type {HTMLElement} */ (document.activeElement));
+    if (event.key === 'Enter' && at >= 0) {
+      /** @type {HTMLElement | null} */ (all[at].querySelector('.more'))?.click();
+    } else if (event.key === 'ArrowUp' && document.activeElement === list) {
+      all.at(-1)?.focus();
+    } else if ((event.key === 'ArrowUp' || event.key === 'ArrowDown') && at >= 0) {
+      all[at + (event.key === 'ArrowUp' ? -1 : 1)]?.focus();
+    } else {
+      return;
+    }
+    event.preventDefault();
+  }
 
   function update() {
     const { timeline } = open;
     // Outside the document nothing has a height, and scrolling would be lost.
     if (timeline.position === undefined || !element.isConnected) return;
-    if (unread > 0 && firstUnread === undefined) {
-      const messages = timeline.messages;
-      if (seenBefore === undefined) firstUnread = messages.at(-unread)?.id;
-      else firstUnread = messages.slice(messages.findIndex(({ id }) => id === seenBefore) + 1).find(({ sender }) => sender !== chat.me?.id)?.id;
-    }
+    if (!entered && unread > 0) findUnread();
 
-    const stick = !entered || atEnd();
-    const fromEnd = list.scrollHeight - list.scrollTop;
-    const oldest = drawn.size ? open.timeline.messages[0]?.id : undefined;
-    const grewUpwards = entered && oldest !== undefined && !drawn.has(oldest);
+    const stick = !target && timeline.atEnd && (!entered || belowView() < NEAR);
+    if (entered && timeline.messages.length > MOST) trim(stick);
+    const anchor = entered && !stick ? firstInView() : undefined;
     draw(items());
 
-    if (!entered) {
+    const aim = target && timeline.messages.find(target);
+    if (aim) {
+      target = undefined;
+      entered = true;
+      show(aim.id);
+    } else if (!entered) {
       entered = true;
       const line = list.querySelector('.unread-line');
       if (line) line.scrollIntoView({ block: 'center' });
@@ -76,11 +127,52 @@ export function messageList(app, open, unread) {
       requestAnimationFrame(onscroll);
     } else if (stick) {
       toEnd();
-    } else if (grewUpwards) {
-      // What one reads stays where it is while older messages come in above it.
-      list.scrollTop = list.scrollHeight - fromEnd;
+    } else if (anchor?.node.isConnected) {
+      // What one reads stays where it is while messages come in above it.
+      list.scrollTop += anchor.node.offsetTop - anchor.top;
     }
     down.hidden = atEnd();
+    up.hidden = !unreadAbove;
+  }
+
+  /** Cuts what is far from where one looks. @param {boolean} atEnd */
+  function trim(atEnd) {
+    if (atEnd || list.scrollTop > belowView()) open.timeline.trimOldest(MOST / 2);
+    else open.timeline.trimNewest(MOST / 2);
+  }
+
+  function findUnread() {
+    const { messages, before } = open.timeline;
+    const others = ({ sender = '' }) => sender !== chat.me?.id;
+    if (seenBefore === undefined) firstUnread = messages.at(-unread)?.id;
+    else firstUnread = messages.slice(messages.findIndex(({ id }) => id === seenBefore) + 1).find(others)?.id;
+    unreadAbove = before !== undefined && unread > messages.length;
+  }
+
+  function firstInView() {
+    for (const child of list.children) {
+      const node = /** @type {HTMLElement} */ (child);
+      if (node.matches('.message') && node.offsetTop + node.offsetHeight > list.scrollTop) return { node, top: node.offsetTop };
+    }
+    return undefined;
+  }
+
+  /** @param {string} id */
+  function show(id) {
+    const node = drawn.get(id)?.node;
+    node?.scrollIntoView({ block: 'center' });
+    node?.classList.add('found');
+    setTimeout(() => node?.classList.remove('found'), 2000);
+  }
+
+  /** What a message answers; what is not loaded is asked for, once. @param {string | undefined} id */
+  function quotedBy(id) {
+    if (!id) return undefined;
+    const known = open.timeline.get(id) ?? quoted.get(id);
+    if (known || quoted.has(id)) return known;
+    quoted.set(id, undefined);
+    void chat.rest.message(open.id, id).then((message) => (quoted.set(id, message), update()), () => {});
+    return undefined;
   }
 
   /** @returns {Item[]} */
@@ -98,31 +190,39 @@ export function messageList(app, open, unread) {
     }
     /** @type {{sender: string, created_at: string} | undefined} */
     let before;
+    const group = room?.kind === 'group';
+    const doing = { chat, onmenu, onquote: jump };
     for (const message of timeline.messages) {
       before = separators(all, before, message, message.id === firstUnread);
       const own = message.sender === chat.me?.id;
       const together = goesWith(before, message);
       const name = chat.nameOf(message.sender);
-      const read = own && readByAll(message, room);
+      const entry = chat.outbox.about(message.id);
+      const state = own ? (entry?.state ?? stateOf(message, room)) : (entry?.state ?? 'sent');
+      const answered = quotedBy(message.reply_to);
       all.push({
         key: message.id,
         of: message,
-        stamp: `${together} ${name} ${read}`,
-        make: () => bubble({ message, own, together, name, group: room?.kind === 'group', state: read ? 'read' : 'sent' }),
+        about: answered,
+        stamp: `${together} ${name} ${state} ${entry?.id} ${group}`,
+        make: () => bubble({ message, own, together, name, group, state, entry, quoted: answered }, doing),
       });
       before = message;
     }
-    for (const entry of pending) {
-      const message = { ...entry, sender: chat.me?.id ?? '' };
+    for (const entry of timeline.atEnd ? pending : []) {
+      const message = { ...entry, id: undefined, sender: chat.me?.id ?? '' };
       before = separators(all, before, message, false);
       const together = goesWith(before, message);
+      const answered = quotedBy(message.reply_to);
       all.push({
         key: `out ${entry.id}`,
+        about: answered,
         stamp: `${together} ${entry.state}`,
-        make: () => bubble({ message, own: true, together, name: '', group: false, state: entry.state, entry }),
+        make: () => bubble({ message, own: true, together, name: '', group: false, state: entry.state, entry, quoted: answered }, doing),
       });
       before = message;
     }
+    if (!timeline.atEnd) all.push({ key: 'newer', stamp: '', make: () => h('div', { class: 'note' }, t('loadingNewer')) });
     return all;
   }
 
@@ -145,11 +245,14 @@ export function messageList(app, open, unread) {
     return before;
   }
 
-  /** @param {Message} message @param {import('../types.js').Room} [room] */
-  function readByAll(message, room) {
+  /** How far a message of one's own has come. @param {Message} message @param {Room} [room] @returns {import('./bubble.js').State} */
+  function stateOf({ position }, room) {
     const others = (room?.members ?? []).filter((user) => user !== chat.me?.id);
-    const { position } = message;
-    return position !== undefined && others.length > 0 && others.every((user) => (open.timeline.readBy.get(user) ?? '') >= position);
+    if (position === undefined || others.length === 0) return 'sent';
+    const { readBy, deliveredBy } = open.timeline;
+    if (others.every((user) => (readBy.get(user) ?? '') >= position)) return 'read';
+    const has = (/** @type {string} */ user) => (readBy.get(user) ?? '') >= position || (deliveredBy.get(user) ?? '') >= position;
+    return others.every(has) ? 'delivered' : 'sent';
   }
 
   /** @param {Item[]} wanted */
@@ -167,7 +270,7 @@ export function messageList(app, open, unread) {
       if (!known) {
         known = { item, node: item.make() };
         drawn.set(item.key, known);
-      } else if (known.item.stamp !== item.stamp || known.item.of !== item.of) {
+      } else if (known.item.stamp !== item.stamp || known.item.of !== item.of || known.item.about !== item.about) {
         const node = item.make();
         if (place === known.node) place = node;
         known.node.replaceWith(node);
@@ -179,54 +282,11 @@ export function messageList(app, open, unread) {
     }
   }
 
-  /**
-   * @param {object} options
-   * @param {Partial<Message> & {sender: string, created_at: string}} options.message
-   * @param {boolean} options.own
-   * @param {boolean} options.together
-   * @param {string} options.name
-   * @param {boolean} options.group
-   * @param {'read' | Entry['state']} options.state
-   * @param {Entry} [options.entry]
-   */
-  function bubble({ message, own, together, name, group, state, entry }) {
-    const text = message.deleted ? h('em', { class: 'quiet' }, t('deleted')) : body(message.text ?? '');
-    return h('div', { class: `message ${own ? 'own' : ''} ${together ? 'together' : ''} ${state}`, 'data-message': message.id },
-      !own && group && (together ? h('span', { class: 'avatar-space' }) : avatar(message.sender, name)),
-      h('div', { class: 'bubble' },
-        !own && group && !together && h('strong', { class: 'sender' }, name),
-        text,
-        h('span', { class: 'meta' },
-          message.edited_at && !message.deleted && `${t('edited')} `,
-          h('time', { datetime: message.created_at }, clock(message.created_at)),
-          own && mark(state)),
-      ),
-      entry?.state === 'failed' && h('div', { class: 'refused', role: 'alert' },
-        h('span', {}, t('notSent', { reason: entry.reason ?? '' })),
-        h('button', { type: 'button', class: 'link', onclick: () => chat.sendAgain(entry) }, t('tryAgain')),
-        h('button', { type: 'button', class: 'link', onclick: () => chat.discard(entry) }, t('discard'))),
-    );
-  }
-
-  return { element, update, atEnd, toEnd };
+  return { element, update, atEnd, toNewest, jump };
 }
 
 /** @param {{sender: string, created_at: string} | undefined} before @param {{sender: string, created_at: string}} message */
 function goesWith(before, message) {
   if (!before || before.sender !== message.sender) return false;
   return new Date(message.created_at).getTime() - new Date(before.created_at).getTime() < TOGETHER;
-}
-
-/** Text with its links; never HTML. @param {string} text */
-function body(text) {
-  const parts = withLinks(text).map(({ text: shown, href }) =>
-    href ? h('a', { href, target: '_blank', rel: 'noopener noreferrer nofollow' }, shown) : shown);
-  return h('span', { class: 'text' }, ...parts);
-}
-
-/** @param {'read' | Entry['state']} state */
-function mark(state) {
-  if (state === 'waiting') return icon('clock', t('sending'));
-  if (state === 'read') return icon('checks', t('read'));
-  return state === 'failed' ? undefined : icon('check', t('sent'));
 }

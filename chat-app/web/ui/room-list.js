@@ -1,8 +1,11 @@
 import { t } from '../strings.js';
 import { avatar, fill, h, icon, iconButton } from './dom.js';
-import { browseDialog, newChatDialog, newGroupDialog } from './dialogs.js';
 import { when } from './format.js';
+import { menuButton } from './menu.js';
 import { markOf, titleOf } from './names.js';
+import { browseDialog, newChatDialog, newGroupDialog } from './new-room.js';
+import { searchDialog } from './search.js';
+import { settingsDialog } from './settings.js';
 
 /**
  * The left column: who one is, the menus, and the chats with their newest message.
@@ -16,12 +19,14 @@ export function roomListView(app) {
     h('header', {},
       avatar(chat.me?.id ?? '', chat.me?.name ?? ''),
       h('strong', { class: 'grow ellipsis', id: 'me' }, chat.me?.name),
-      menu('new-menu', iconButton('plus', t('newChat'), () => {}), [
+      iconButton('search', t('searchMessages'), () => searchDialog(app)),
+      menuButton('new-menu', iconButton('plus', t('newChat'), () => {}), [
         [t('newChat'), () => newChatDialog(app)],
         [t('newGroup'), () => newGroupDialog(app)],
         [t('browse'), () => browseDialog(app)],
       ]),
-      menu('main-menu', iconButton('menu', t('menu'), () => {}), [
+      menuButton('main-menu', iconButton('menu', t('menu'), () => {}), [
+        [t('settings'), () => void settingsDialog(app)],
         [t('theme'), () => app.toggleTheme()],
         [t('language'), () => app.toggleLanguage()],
         [t('signOut'), () => app.signOut()],
@@ -54,6 +59,7 @@ export function roomListView(app) {
         h('span', { class: 'summary' },
           h('span', { class: 'line' },
             room.kind === 'group' && room.public && icon('hash'),
+            isMuted(room) && icon('bellOff', t('muted')),
             h('strong', { class: 'grow ellipsis' }, title),
             last && h('time', { datetime: last.created_at }, when(last.created_at)),
           ),
@@ -80,18 +86,7 @@ export function roomListView(app) {
   return { element, update };
 }
 
-/**
- * A button with a small menu under it; the browser closes it on Escape and on a click elsewhere.
- *
- * @param {string} id
- * @param {HTMLButtonElement} button
- * @param {[string, () => void][]} items
- */
-function menu(id, button, items) {
-  button.setAttribute('popovertarget', id);
-  const popover = h('div', { id, class: 'menu', popover: 'auto' });
-  for (const [label, action] of items) {
-    popover.append(h('button', { type: 'button', onclick: () => (popover.hidePopover(), action()) }, label));
-  }
-  return h('span', {}, button, popover);
+/** @param {import('../types.js').Room} room */
+function isMuted({ muted_until: until }) {
+  return until !== undefined && until > new Date().toISOString();
 }
