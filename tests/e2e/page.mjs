@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { chromium } from 'playwright-core';
 import { sleep, until } from './lib/checks.mjs';
+import { nasty, typed } from './lib/nasty.mjs';
 import { Rest } from './lib/rest.mjs';
 import { freePort, root, startChat, temporaryFolder } from './lib/servers.mjs';
 
@@ -13,28 +14,6 @@ const shots = join(root, '.cache/shots');
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** All that a first visit fetches, compressed: what a slow phone can take. */
 const HEAVIEST = 150 * 1024;
-
-/** Texts that would run, or break the page, if text were ever HTML. */
-const nasty = [
-  '<script>window.ran = 1</script>',
-  '<img src=x onerror="window.ran = 1">',
-  '<svg onload="window.ran = 1"></svg>',
-  '"><iframe srcdoc="<script>parent.ran = 1</script>"></iframe>',
-  '<a href="javascript:window.ran = 1">click</a>',
-  'javascript:window.ran=1',
-  'http://x.example/"onmouseover="window.ran=1',
-  "https://x.example/'><script>window.ran=1</script>",
-  '<style>*{display:none}</style>',
-  '<body onpageshow="window.ran = 1">',
-  '{{constructor.constructor("window.ran = 1")()}}',
-  '${window.ran = 1}',
-  '<math><mi xlink:href="data:x,<script>window.ran=1</script>"></mi></math>',
-  '</textarea><script>window.ran = 1</script>',
-  '&lt;script&gt;window.ran = 1&lt;/script&gt;',
-  '<details open ontoggle="window.ran = 1">',
-  '\u202e<script>window.ran=1</script>\u0000\ufeff',
-  '<object data="data:text/html,<script>parent.ran=1</script>"></object>',
-];
 
 /** @param {import('./lib/checks.mjs').Checks} checks */
 export async function page(checks) {
@@ -73,6 +52,13 @@ export async function page(checks) {
     await tab.fill('#password', 'correct horse');
     await tab.click('form button[type=submit]');
     await tab.waitForSelector('.sidebar');
+  }
+
+  /** The same person without a page. */
+  async function signedIn(name) {
+    const rest = new Rest(server.base);
+    rest.token = (await rest.call('POST', 'sessions', { name, password: 'correct horse' })).token;
+    return rest;
   }
 
   const write = async (tab, text) => {
@@ -342,25 +328,51 @@ export async function page(checks) {
     await ada.click('#create');
     await ada.locator('.room h2', { hasText: '<img src=x' }).waitFor();
     await openRoom(bob, '<img src=x');
-    for (const text of nasty) await write(ada, text);
+    for (const text of typed) await write(ada, text);
+    const sender = await signedIn('ada');
+    const room = await ada.evaluate(() => decodeURIComponent(location.hash.split('/').at(-1)));
+    const rest = nasty.slice(typed.length);
+    for (const text of rest) await sender.call('POST', `rooms/${room}/messages`, { text });
+    await shown(bob, rest.at(-1));
     await until(async () => (await bob.locator('.message').count()) === nasty.length, 'all of them on the other side', 20_000);
+    // As names of rooms, in a search, as what is quoted and as a draft.
+    for (const name of nasty.filter((_, n) => n % 10 === 0)) await sender.call('POST', 'rooms', { kind: 'group', name: name.slice(0, 128), members: ['bob'] });
+    await bob.click('.sidebar header button:first-of-type');
+    for (const text of typed.slice(0, 4)) {
+      await bob.fill('dialog input[type=search]', text);
+      await bob.press('dialog input[type=search]', 'Enter');
+    }
+    await bob.click('dialog header button');
+    await act(bob, typed[0], 'Reply');
+    await write(bob, typed[1]);
+    await ada.locator('.quote').last().waitFor();
+    await bob.fill('#composer', typed[2]);
+    await bob.reload();
+    await shown(bob, typed[1]);
+    assert.equal(await bob.inputValue('#composer'), typed[2], 'the draft is kept');
+    await bob.fill('#composer', '');
     await sleep(500);
     for (const tab of [ada, bob]) {
       assert.equal(await tab.evaluate(() => window.ran), undefined, 'a script ran');
       assert.deepEqual(await tab.evaluate(() => window.policy), []);
-      assert.equal(await tab.locator('.messages :is(script, img, iframe, style, object, math, form)').count(), 0);
+      assert.equal(await tab.locator('#app :is(script, img, iframe, style, object, math, embed, video)').count(), 0);
       for (const href of await tab.locator('.messages a').evaluateAll((all) => all.map((a) => a.href))) assert.match(href, /^https?:/);
     }
     // Control characters may be dropped by the field, markup may not.
-    assert.equal((await texts(bob))[0], nasty[0]);
+    assert.equal((await texts(ada))[0], nasty[0]);
   });
 
   await checks.check('page: history loads on scrolling up, without a hole or a double', async () => {
-    const sender = new Rest(server.base);
-    sender.token = (await sender.call('POST', 'sessions', { name: 'ada', password: 'correct horse' })).token;
+    const sender = await signedIn('ada');
     const room = await sender.call('POST', 'rooms', { kind: 'group', name: 'Long talk', members: ['bob'] });
     for (let n = 1; n <= 170; n += 1) await sender.call('POST', `rooms/${room.id}/messages`, { text: `line ${n}`, client_message_id: `long-${n}` });
     await openRoom(bob, 'Long talk');
+    await shown(bob, 'line 170');
+    await bob.locator('.to-unread', { hasText: '170' }).click();
+    await bob.locator('.message.found', { hasText: /^line 1$|line 1\d\d:/ }).waitFor();
+    await shown(bob, 'line 1');
+    assert.equal((await texts(bob))[0], 'line 1', 'the first unread message');
+    await bob.click('.to-newest');
     await shown(bob, 'line 170');
     await until(async () => {
       await bob.locator('.messages').evaluate((list) => list.scrollTo(0, 0));
@@ -370,6 +382,54 @@ export async function page(checks) {
     await write(bob, 'That was long.');
     await until(() => bob.locator('.messages').evaluate((list) => list.scrollHeight - list.scrollTop - list.clientHeight < 90), 'the end in view');
   });
+
+  await checks.check('page: ten thousand messages are walked through, each seen once, few drawn at a time', async () => {
+    const all = 10_000;
+    const room = await (await signedIn('ada')).call('POST', 'rooms', { kind: 'group', name: 'Ten thousand', members: ['bob'] });
+    // The history is made up here: what is asked is what the page does with it.
+    const made = (ordinal) => ({ id: `made-${ordinal}`, room: room.id, sender: ordinal % 3 ? 'ada' : 'bob', text: `number ${ordinal}`, ordinal, created_at: new Date(1.7e12 + ordinal * 6e4).toISOString(), position: `00000000-${ordinal.toString(16).padStart(16, '0')}` });
+    await bob.route(`**/rooms/${room.id}/messages?*`, async (route) => {
+      const answer = await route.fetch();
+      const query = new URL(route.request().url()).searchParams;
+      const limit = Number(query.get('limit'));
+      const from = query.has('after') ? Number(query.get('after')) + 1 : Math.max(1, Number(query.get('before') ?? all + 1) - limit);
+      const to = query.has('after') ? Math.min(all, from + limit - 1) : Number(query.get('before') ?? all + 1) - 1;
+      const messages = Array.from({ length: to - from + 1 }, (_, n) => made(from + n));
+      await route.fulfill({ response: answer, json: { ...(await answer.json()), messages, before: from > 1 ? from : undefined, after: to < all ? to : undefined } });
+    });
+    await openRoom(bob, 'Ten thousand');
+    await shown(bob, 'number 10000');
+    const walk = await bob.evaluate(async () => {
+      const list = document.querySelector('.messages');
+      const frame = () => new Promise(requestAnimationFrame);
+      const numbers = () => [...list.querySelectorAll('.message .text')].map((text) => Number(text.textContent.slice(7)));
+      const seen = new Set();
+      const [frames, faults] = [[], []];
+      let most = 0;
+      for (let last = performance.now(), end = last + 80_000; !seen.has(1) && performance.now() < end; ) {
+        list.scrollTop -= 1200;
+        await frame();
+        const now = performance.now();
+        frames.push(now - last);
+        last = now;
+        const drawn = numbers();
+        most = Math.max(most, drawn.length);
+        if (drawn.some((number, at) => at > 0 && number !== drawn[at - 1] + 1)) faults.push(`${drawn[0]}..${drawn.at(-1)}`);
+        for (const number of drawn) seen.add(number);
+      }
+      frames.sort((a, b) => a - b);
+      return { seen: seen.size, most, faults, p99: frames[Math.floor(frames.length * 0.99)], worst: frames.at(-1), count: frames.length };
+    });
+    console.log(`     ${walk.count} frames: p99 ${walk.p99.toFixed(0)} ms, slowest ${walk.worst.toFixed(0)} ms; at most ${walk.most} messages drawn`);
+    assert.deepEqual(walk.faults, [], 'a hole, or one twice');
+    assert.equal(walk.seen, all);
+    assert.ok(walk.most <= 700, `${walk.most} drawn at once`);
+    await bob.click('.to-newest');
+    await shown(bob, 'number 10000');
+    await write(bob, 'That was long.');
+    await shown(bob, 'That was long.');
+    await bob.unroute(`**/rooms/${room.id}/messages?*`);
+  }, 120_000);
 
   await checks.check('page: the server is killed and comes back: nothing is lost or doubled on the screen', async () => {
     await openRoom(ada, 'Weekend walk');

@@ -51,15 +51,10 @@ export function messageList(app, open, entering, onmenu) {
 
   function onscroll() {
     down.hidden = atEnd();
-    if (list.scrollTop < SOON) void more(() => open.loadOlder(), () => list.scrollTop < SOON);
-    if (belowView() < SOON) void more(() => open.loadNewer(), () => belowView() < SOON);
+    // A page that comes in is drawn, and looked at again from here: one that does not fill the view does not end the walk.
+    if (list.scrollTop < SOON) void open.loadOlder();
+    if (belowView() < SOON) void open.loadNewer();
     if (atEnd()) app.seen();
-  }
-
-  /** @param {() => Promise<boolean>} load @param {() => boolean} still */
-  async function more(load, still) {
-    // A page that does not fill the view must not end the walk.
-    if ((await load()) && still() && chat.connection === 'online') requestAnimationFrame(onscroll);
   }
 
   const belowView = () => list.scrollHeight - list.scrollTop - list.clientHeight;
@@ -124,15 +119,14 @@ export function messageList(app, open, entering, onmenu) {
       const line = list.querySelector('.unread-line');
       if (line) line.scrollIntoView({ block: 'center' });
       else toEnd();
-      requestAnimationFrame(onscroll);
     } else if (stick) {
       toEnd();
     } else if (anchor?.node.isConnected) {
       // What one reads stays where it is while messages come in above it.
       list.scrollTop += anchor.node.offsetTop - anchor.top;
     }
-    down.hidden = atEnd();
     up.hidden = !unreadAbove;
+    requestAnimationFrame(onscroll);
   }
 
   /** Cuts what is far from where one looks. @param {boolean} atEnd */
