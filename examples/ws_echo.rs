@@ -8,18 +8,24 @@ use std::error::Error;
 
 use axum::{
     Router,
-    extract::ws::{Message, WebSocket, WebSocketUpgrade},
+    extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade},
     response::Response,
     routing::any,
 };
 use futures::{SinkExt, StreamExt};
+use stomp_server::http::websocket_fault;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{client_async, tungstenite};
 
 /// As the transport has it: small, because every idle connection holds it.
 const READ_BUFFER: usize = 4 * 1024;
 /// Larger than any message of the suites.
-const LARGEST: usize = 32 << 20;
+pub(crate) const LARGEST: usize = 32 << 20;
+
+/// What answers at `/`.
+pub(crate) fn routes() -> Router {
+    Router::new().route("/", any(upgrade))
+}
 
 async fn upgrade(upgrade: WebSocketUpgrade) -> Response {
     upgrade
@@ -30,15 +36,21 @@ async fn upgrade(upgrade: WebSocketUpgrade) -> Response {
 }
 
 async fn echo(mut socket: WebSocket) {
-    while let Some(Ok(message)) = socket.recv().await {
-        match message {
-            Message::Text(_) | Message::Binary(_) => {
-                if socket.send(message).await.is_err() {
-                    return;
-                }
+    while let Some(message) = socket.recv().await {
+        let answer = match message {
+            Ok(message @ (Message::Text(_) | Message::Binary(_))) => message,
+            // Pongs, and the answer to a close, are the library's.
+            Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_)) => continue,
+            Err(error) => {
+                // A fault is answered with its code; a connection that merely broke has none.
+                let Some((code, reason)) = websocket_fault(&error) else { return };
+                let reason = Utf8Bytes::from_static(reason);
+                Message::Close(Some(CloseFrame { code, reason }))
             }
-            Message::Close(_) => return, // the answer to it is the library's
-            Message::Ping(_) | Message::Pong(_) => {}
+        };
+        let is_last = matches!(answer, Message::Close(_));
+        if socket.send(answer).await.is_err() || is_last {
+            return;
         }
     }
 }
@@ -48,7 +60,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let given = std::env::args().nth(1);
     let listener = TcpListener::bind(given.as_deref().unwrap_or("127.0.0.1:0")).await?;
     let address = listener.local_addr()?;
-    let serving = async { axum::serve(listener, Router::new().route("/", any(upgrade))).await };
+    let serving = async { axum::serve(listener, routes()).await };
     if given.is_some() {
         println!("echoing at ws://{address}/");
         return Ok(serving.await?);

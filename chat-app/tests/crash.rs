@@ -2,10 +2,7 @@
 
 mod support;
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 use support::{Server, header, texts};
 
@@ -58,18 +55,30 @@ async fn every_receipted_message_is_there_once_after_kill_9() {
     for round in 0..ROUNDS {
         let running = server.take().unwrap_or_else(|| Server::start(data.path()));
         let ann = running.returning(&ann).await;
+        let (told, mut receipts) = tokio::sync::mpsc::unbounded_channel();
         let mut senders = tokio::task::JoinSet::new();
         for sender in 0..SENDERS {
-            let (ann, room) = (ann.clone(), room.clone());
-            senders.spawn(async move { send_until_the_end(ann, room, round, sender).await });
+            senders.spawn(send_until_the_end(
+                ann.clone(),
+                room.clone(),
+                format!("{round}-{sender}"),
+                told.clone(),
+            ));
         }
-        tokio::time::sleep(Duration::from_millis(700 + 150 * round)).await;
+        drop(told);
+        for _ in 0..20 {
+            let text = tokio::time::timeout(support::PATIENCE, receipts.recv()).await;
+            receipted.push(text.expect("receipts come").expect("somebody sends"));
+        }
+        tokio::time::sleep(Duration::from_millis(150 * round)).await;
         running.kill();
-        while let Some(done) = senders.join_next().await {
-            receipted.extend(done.unwrap());
+        while let Some(text) = receipts.recv().await {
+            receipted.push(text);
+        }
+        while let Some(ended) = senders.join_next().await {
+            assert!(ended.is_err(), "it sends for ever");
         }
     }
-    assert!(receipted.len() > 30, "only {} receipts", receipted.len());
 
     let server = Server::start(data.path());
     let ann = server.returning(&ann).await;
@@ -86,26 +95,20 @@ async fn every_receipted_message_is_there_once_after_kill_9() {
     }
 }
 
-/// Sends as fast as receipts come; the texts that were receipted.
+/// Sends as fast as receipts come, and tells what was receipted. It ends in a panic when its
+/// connection ends with the server.
 async fn send_until_the_end(
     ann: support::Person,
     room: String,
-    round: u64,
-    sender: usize,
-) -> Vec<String> {
-    let receipted = Arc::new(Mutex::new(Vec::new()));
-    let kept = receipted.clone();
-    // The connection ends with the server, and so does this task.
-    let sending = tokio::spawn(async move {
-        let mut stomp = ann.stomp().await;
-        for n in 0.. {
-            let text = format!("{round}-{sender}-{n}");
-            stomp.say(&room, &text, &text).await.expect("a receipt");
-            kept.lock().expect("lock").push(text);
-        }
-    });
-    assert!(sending.await.is_err(), "it sends for ever");
-    std::mem::take(&mut *receipted.lock().expect("lock"))
+    name: String,
+    told: tokio::sync::mpsc::UnboundedSender<String>,
+) {
+    let mut stomp = ann.stomp().await;
+    for n in 0.. {
+        let text = format!("{name}-{n}");
+        stomp.say(&room, &text, &text).await.expect("a receipt");
+        told.send(text).expect("somebody listens");
+    }
 }
 
 async fn whole_history(ann: &support::Person, room: &str, at_least: &str) -> Vec<(String, i64)> {

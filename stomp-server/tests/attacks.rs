@@ -33,7 +33,7 @@ async fn on_each(server: Server, user: Option<&str>, attack: impl AsyncFn(&mut T
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), gone).await.expect("nothing is left behind");
+    tokio::time::timeout(Duration::from_secs(60), gone).await.expect("nothing is left behind");
 }
 
 fn server() -> Server {

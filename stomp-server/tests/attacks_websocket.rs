@@ -77,7 +77,7 @@ impl Raw {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), read).await.unwrap().unwrap_or(1006)
+        tokio::time::timeout(Duration::from_secs(60), read).await.unwrap().unwrap_or(1006)
     }
 }
 
@@ -205,7 +205,7 @@ async fn heads_of_requests_are_bounded() {
     }
     let mut answer = Vec::new();
     let read = stream.read_to_end(&mut answer);
-    let _ = tokio::time::timeout(Duration::from_secs(5), read).await.expect("it is closed");
+    let _ = tokio::time::timeout(Duration::from_secs(60), read).await.expect("it is closed");
     let answer = String::from_utf8_lossy(&answer);
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
     house.serves_newcomers().await;

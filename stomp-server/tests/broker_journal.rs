@@ -262,7 +262,7 @@ async fn a_failing_disk_makes_publications_wait_and_then_go_on_in_order() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(!broker.has_room());
     flaky.set(Fault::None);
-    timeout(Duration::from_secs(5), broker.room()).await.unwrap();
+    timeout(BOUND, broker.room()).await.unwrap();
     let mut last = None;
     for reply in replies {
         let position = reply.await.unwrap().position;

@@ -116,7 +116,7 @@ async fn a_worker_holds_back_what_it_has_not_taken_over() {
         }
         reader.taken_over(batch.partition, batch.next);
     }
-    timeout(Duration::from_secs(5), broker.room()).await.unwrap();
+    timeout(Duration::from_secs(60), broker.room()).await.unwrap();
     publish(&broker, "/topic/a", "fits again").await;
     assert!(broker.read_log(&[head]).await.is_err(), "it has been trimmed");
 }
@@ -127,5 +127,5 @@ async fn closing_ends_the_tasks_of_readers_that_do_not_read() {
     publish_numbers(&broker, "/topic/a", 0..100).await;
     let asked = Listening::to(1, "/topic/a").from(StartFrom::First).within(1 << 10);
     let _stalled = asked.on(&broker).await;
-    timeout(Duration::from_secs(5), broker.close()).await.unwrap();
+    timeout(Duration::from_secs(60), broker.close()).await.unwrap();
 }

@@ -9,11 +9,14 @@ use stomp_server::{
     broker::{BrokerConfig, JournalBroker},
     client::{Arrival, Client, Draft},
 };
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 const MESSAGES: usize = 300;
 const RESTARTS: usize = 4;
-const SECOND: Duration = Duration::from_secs(1);
+/// So many messages are sent in each life of the server.
+const STRIDE: usize = MESSAGES / (RESTARTS + 1);
+/// What has not happened after so long does not happen, however slow the machine.
+const BOUND: Duration = Duration::from_secs(60);
 
 /// A server on a journal, with both of its doors.
 struct Life {
@@ -35,14 +38,14 @@ impl Life {
     }
 
     async fn end(mut self) {
-        assert!(self.server.shutdown(10 * SECOND).await, "every session has ended");
+        assert!(self.server.shutdown(BOUND).await, "every session has ended");
         while self.serving.join_next().await.is_some() {}
     }
 }
 
 /// The port of an earlier life is free again at once, or nearly so.
 async fn listen(address: SocketAddr) -> TcpListener {
-    for _ in 0..100 {
+    for _ in 0..1_200 {
         if let Ok(listener) = TcpListener::bind(address).await {
             return listener;
         }
@@ -66,34 +69,41 @@ async fn nothing_receipted_is_lost_or_doubled_while_the_server_restarts() {
     let reader = client(format!("ws://{http}/ws"), "bob").await;
     let mut stream = reader.subscribe("/topic/a").prefetch(64).await.unwrap();
 
+    let (progress, mut due) = watch::channel(0);
+    let (allowed, mut may_send) = watch::channel(STRIDE);
     let sending = tokio::spawn(async move {
         let mut waiting = Vec::new();
         for number in 0..MESSAGES {
+            may_send.wait_for(|allowed| number < *allowed).await.unwrap();
             let draft = Draft::to("/topic/a").text(number.to_string());
             waiting.push(writer.queue(draft).await.unwrap());
-            tokio::time::sleep(Duration::from_millis(3)).await;
         }
         let mut places = Vec::new();
         for sending in waiting {
             places.push(sending.await.unwrap().position().unwrap());
         }
-        writer.close(SECOND).await.unwrap();
+        writer.close(BOUND).await.unwrap();
         places
     });
     let restarting = tokio::spawn(async move {
-        for _ in 0..RESTARTS {
-            tokio::time::sleep(Duration::from_millis(150)).await;
+        for turn in 1..=RESTARTS {
+            // In the middle of a stride, whose beginning came out of this life.
+            due.wait_for(|came| *came >= turn * STRIDE - STRIDE / 2).await.unwrap();
             life.end().await;
             (life, _) = Life::begin(&journal, tcp, http).await;
+            allowed.send_replace((turn + 1) * STRIDE);
         }
         life
     });
 
     let (mut came, mut resumed) = (Vec::new(), 0);
     while came.len() < MESSAGES {
-        let arrival = tokio::time::timeout(30 * SECOND, stream.arrival()).await;
+        let arrival = tokio::time::timeout(BOUND, stream.arrival()).await;
         match arrival.expect("nothing more came").unwrap().unwrap() {
-            Arrival::Message(message) => came.push((message.text().parse().unwrap(), message)),
+            Arrival::Message(message) => {
+                came.push((message.text().parse().unwrap(), message));
+                progress.send_replace(came.len());
+            }
             Arrival::Resumed(verdict) => {
                 resumed += 1;
                 assert!(verdict.recovered);
@@ -107,6 +117,6 @@ async fn nothing_receipted_is_lost_or_doubled_while_the_server_restarts() {
     for (place, (_, message)) in places.iter().zip(&came) {
         assert_eq!(message.position(), Some(*place), "each where its receipt says");
     }
-    assert!(resumed >= 2, "the restarts came in the middle, not {resumed}");
+    assert!(resumed >= RESTARTS, "the restarts came in the middle, not {resumed}");
     restarting.await.unwrap().end().await;
 }

@@ -24,7 +24,7 @@ async fn a_client_that_trusts_the_authority_speaks_over_tls_and_secure_websocket
         let mut stream = client.subscribe("/topic/a").await.unwrap();
         client.send(Draft::to("/topic/a").text("sealed")).await.unwrap();
         assert_eq!(stream.message().await.unwrap().text(), "sealed");
-        client.close(Duration::from_secs(1)).await.unwrap();
+        client.close(Duration::from_secs(60)).await.unwrap();
     }
 }
 

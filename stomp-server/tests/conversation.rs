@@ -398,7 +398,7 @@ async fn shutdown_answers_what_was_read_and_sends_everybody_elsewhere() {
     ann.play("C: SEND⏎destination:/topic/a⏎receipt:1⏎⏎x^@\nS: RECEIPT⏎receipt-id:1").await;
     let stopping = tokio::spawn({
         let server = server.clone();
-        async move { server.shutdown(Duration::from_secs(5)).await }
+        async move { server.shutdown(Duration::from_secs(60)).await }
     });
     ann.play("S: ERROR⏎code:shutdown⏎retry-after-ms:*\nS: (closed)").await;
     drop(ann);

@@ -8,7 +8,7 @@ mod started;
 
 use std::time::Duration;
 
-use crate::started::{Program, file, hash};
+use crate::started::{BOUND, Program, file, hash};
 
 fn path(file: &tempfile::NamedTempFile) -> &str {
     file.path().to_str().unwrap()
@@ -130,8 +130,16 @@ async fn limit_max_connections_per_user_is_100_once_users_are_configured_and_can
             format!("S: ERROR⏎code:limit⏎limit:max-connections-per-user {limit}\nS: (closed)");
         program.talk().await.play(&format!("{login}\n{answer}")).await;
         held.pop();
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        program.talk().await.play(&format!("{login}\nS: CONNECTED")).await;
+        let came_in = async {
+            loop {
+                let mut talk = program.talk().await;
+                talk.play(&login).await;
+                if talk.frame().await.command().as_str() == "CONNECTED" {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(BOUND, came_in).await.expect("the place is free again");
     }
     let program = Program::start(&["--users", path(&users), "--max-connections-per-user", "off"]);
     let mut held = Vec::new();
@@ -167,7 +175,7 @@ async fn limit_rate_send_refuses_what_comes_beyond_it() {
 
 #[tokio::test]
 async fn sigterm_answers_what_was_received_and_exits_with_0_within_the_drain() {
-    let mut program = Program::start(&["--drain", "5s"]);
+    let mut program = Program::start(&["--drain", "50s"]);
     let mut ann = program.talk().await;
     ann.login("ann").await;
     let sends: String =
@@ -186,7 +194,7 @@ async fn sigterm_answers_what_was_received_and_exits_with_0_within_the_drain() {
         answered += 1;
     }
     drop(ann);
-    let status = program.ended(Duration::from_secs(6)).await.expect("it ends within the drain");
+    let status = program.ended(BOUND).await.expect("it ends once its sessions have");
     assert_eq!(status.code(), Some(0), "{}", program.log());
 }
 
@@ -221,7 +229,7 @@ async fn metrics_count_what_happens() {
     }
     ann.play("C: SUBSCRIBE⏎id:1⏎destination:/topic/b⏎⏎^@\nS: ERROR⏎code:limit\nS: (closed)").await;
     drop(ann);
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    program.measures("stomp_connections{transport=\"tcp\"}", |open| open == 0).await;
     let answer = program.get("/metrics", "").await;
     for line in [
         "stomp_connections{transport=\"tcp\"} 0",
@@ -342,7 +350,7 @@ async fn a_token_logs_in_and_its_session_ends_with_it() {
         let mut talk = program.talk().await;
         talk.play(&format!("{connect}\nS: ERROR⏎code:{code}\nS: (closed)")).await;
     }
-    let last = token(-58); // two seconds of the leeway are left
+    let last = token(-50); // ten seconds of the leeway are left
     let mut talk = program.talk().await;
     talk.play(&format!(
         "C: CONNECT⏎accept-version:1.2⏎passcode:{last}⏎⏎^@
@@ -363,6 +371,7 @@ async fn after_a_flood_of_half_logins_memory_comes_back() {
     let program = Program::start(&[]);
     program.talk().await.login("ann").await;
     let half = format!("CONNECT\nx:{}", "y".repeat(EACH - 10));
+    let floods = std::cell::Cell::new(0);
     let flood = async || {
         let mut strangers = Vec::new();
         for _ in 0..STRANGERS {
@@ -370,8 +379,13 @@ async fn after_a_flood_of_half_logins_memory_comes_back() {
             talk.write(half.as_bytes()).await;
             strangers.push(talk);
         }
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        program.memory()
+        floods.set(floods.get() + 1);
+        let held = (floods.get() * STRANGERS * EACH) as u64;
+        program.measures("stomp_bytes_received_total", |octets| octets >= held).await;
+        let memory = program.memory();
+        drop(strangers);
+        program.measures("stomp_connections{transport=\"tcp\"}", |open| open == 0).await;
+        memory
     };
     let first = flood().await; // what the allocator keeps of it, it uses again
     let mut later = Vec::new();

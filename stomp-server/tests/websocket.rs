@@ -47,7 +47,7 @@ async fn connect(address: SocketAddr) -> Socket {
 }
 
 async fn next(socket: &mut Socket) -> Message {
-    tokio::time::timeout(Duration::from_secs(10), socket.next()).await.unwrap().unwrap().unwrap()
+    tokio::time::timeout(Duration::from_secs(60), socket.next()).await.unwrap().unwrap().unwrap()
 }
 
 async fn text(socket: &mut Socket) -> String {
@@ -176,7 +176,7 @@ async fn decision_29_each_end_has_its_close_code_behind_its_last_frame() {
     assert_eq!(code, CloseCode::Size, "a message larger than any frame");
 
     let mut socket = connect(address).await;
-    let stopping = tokio::spawn(async move { server.shutdown(Duration::from_secs(5)).await });
+    let stopping = tokio::spawn(async move { server.shutdown(Duration::from_secs(60)).await });
     assert_eq!(closed(&mut socket).await, (vec!["ERROR".to_owned()], CloseCode::Away));
     drop(socket);
     assert!(stopping.await.unwrap());

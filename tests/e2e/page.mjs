@@ -32,7 +32,7 @@ export async function page(checks) {
   async function person(options = {}) {
     const context = await browser.newContext({ viewport: { width: 1180, height: 760 }, locale: 'en-GB', ...options });
     const tab = await context.newPage();
-    tab.setDefaultTimeout(15_000);
+    tab.setDefaultTimeout(60_000);
     tab.on('pageerror', (error) => faults.push(`error: ${error.stack}`));
     tab.on('dialog', (dialog) => (faults.push(`dialog: ${dialog.message()}`), dialog.dismiss()));
     tab.on('console', (message) => {
@@ -334,7 +334,7 @@ export async function page(checks) {
     const rest = nasty.slice(typed.length);
     for (const text of rest) await sender.call('POST', `rooms/${room}/messages`, { text });
     await shown(bob, rest.at(-1));
-    await until(async () => (await bob.locator('.message').count()) === nasty.length, 'all of them on the other side', 20_000);
+    await until(async () => (await bob.locator('.message').count()) === nasty.length, 'all of them on the other side');
     // As names of rooms, in a search, as what is quoted and as a draft.
     for (const name of nasty.filter((_, n) => n % 10 === 0)) await sender.call('POST', 'rooms', { kind: 'group', name: name.slice(0, 128), members: ['bob'] });
     await bob.click('.sidebar header button:first-of-type');
@@ -377,7 +377,7 @@ export async function page(checks) {
     await until(async () => {
       await bob.locator('.messages').evaluate((list) => list.scrollTo(0, 0));
       return (await texts(bob)).includes('line 1');
-    }, 'the first line', 20_000);
+    }, 'the first line');
     assert.deepEqual(await texts(bob), Array.from({ length: 170 }, (_, n) => `line ${n + 1}`));
     await write(bob, 'That was long.');
     await until(() => bob.locator('.messages').evaluate((list) => list.scrollHeight - list.scrollTop - list.clientHeight < 90), 'the end in view');
@@ -429,7 +429,7 @@ export async function page(checks) {
     await write(bob, 'That was long.');
     await shown(bob, 'That was long.');
     await bob.unroute(`**/rooms/${room.id}/messages?*`);
-  }, 120_000);
+  }, 300_000);
 
   await checks.check('page: the server is killed and comes back: nothing is lost or doubled on the screen', async () => {
     await openRoom(ada, 'Weekend walk');
@@ -443,10 +443,10 @@ export async function page(checks) {
     assert.equal(await ada.locator('.message.waiting').count(), 3);
     await shot(ada, 'offline');
     server = await startChat({ data, http });
-    await until(async () => (await ada.locator('.message.waiting').count()) === 0, 'all sent', 40_000);
+    await until(async () => (await ada.locator('.message.waiting').count()) === 0, 'all sent');
     await shown(bob, 'written offline 3');
     for (const tab of [ada, bob]) {
-      await until(async () => (await texts(tab)).length === before + 3, 'three more, once', 20_000);
+      await until(async () => (await texts(tab)).length === before + 3, 'three more, once');
       assert.deepEqual((await texts(tab)).slice(-3), [1, 2, 3].map((n) => `written offline ${n}`));
       await tab.locator('.banner[data-state]').waitFor({ state: 'detached' });
     }

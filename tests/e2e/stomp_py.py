@@ -14,7 +14,8 @@ import uuid
 import stomp
 
 HOST, PORT = "127.0.0.1", int(sys.argv[1])
-WAIT = 10
+# However slow the machine: it is only waited for in vain once.
+WAIT = 60
 
 
 class Inbox(stomp.ConnectionListener):
@@ -159,9 +160,12 @@ def disconnect_is_receipted():
 
 
 def heart_beats_flow_both_ways():
-    a, inbox = connect(heartbeats=(500, 500))
-    assert inbox.greeting.headers["heart-beat"] == "500,500", inbox.greeting.headers
-    time.sleep(3)
+    # Not more often: both sides give up a peer that a busy machine holds up for two intervals.
+    a, inbox = connect(heartbeats=(1500, 1500))
+    assert inbox.greeting.headers["heart-beat"] == "1500,1500", inbox.greeting.headers
+    end = time.time() + WAIT
+    while inbox.beats < 3 and time.time() < end:
+        time.sleep(0.1)
     assert inbox.beats >= 3, inbox.beats
     assert inbox.timeouts == 0
     assert a.is_connected(), "the server must see our beats"
@@ -170,7 +174,7 @@ def heart_beats_flow_both_ways():
 
 def a_silent_client_is_dropped():
     with socket.create_connection((HOST, PORT)) as raw:
-        raw.settimeout(10)
+        raw.settimeout(WAIT)
         raw.sendall(b"CONNECT\naccept-version:1.2\nhost:h\nheart-beat:500,0\n\n\0")
         heard = b""
         begin = time.time()
@@ -180,7 +184,7 @@ def a_silent_client_is_dropped():
                 break
             heard += data
         assert heard.startswith(b"CONNECTED"), heard
-        assert 0.8 < time.time() - begin < 6, time.time() - begin
+        assert 0.8 < time.time() - begin, time.time() - begin
 
 
 def a_commit_delivers_and_an_abort_does_not():

@@ -120,7 +120,7 @@ impl Bench {
             StoreWriter::open(self.broker.clone(), Arc::new(self.sql.clone())).await.unwrap();
         let stop = CancellationToken::new();
         let task = tokio::spawn(writer.run(stop.clone()));
-        assert!(progress.reached(0, position, Duration::from_secs(10)).await);
+        assert!(progress.reached(0, position, Duration::from_secs(60)).await);
         stop.cancel();
         task.await.unwrap();
     }
@@ -254,7 +254,7 @@ async fn the_newest_version_of_a_room_decides(bench: Bench) {
 }
 
 async fn changes_that_a_crash_left_behind_are_swept_into_the_log_once(bench: Bench) {
-    let log = Log::new(bench.broker.clone(), Duration::from_secs(5));
+    let log = Log::new(bench.broker.clone(), Duration::from_secs(60));
     let (_relay, mut task) = Relay::new(Arc::new(bench.sql.clone()), log);
     assert_eq!(bench.sql.pending(10).await.unwrap().len(), 2, "ann and bob came in");
     task.relay().await.unwrap();

@@ -16,7 +16,7 @@ use stomp_server::testing::Talk;
 use tokio::net::TcpStream;
 
 /// What does not come within this time does not come.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const PASSWORD: &str = "correct horse";
 
 /// A chat-app process. Dropped, it is killed.
@@ -208,12 +208,6 @@ impl Stomp {
             Some(frame) => frame,
             None => self.talk.frame().await,
         }
-    }
-
-    /// The next frame, for what takes its time.
-    pub(crate) async fn frame_within(&mut self, patience: Duration) -> Frame {
-        let next = tokio::time::timeout(patience, self.talk.next()).await;
-        next.expect("a frame in time").expect("a frame before the end")
     }
 
     /// The next MESSAGE, and nothing else.

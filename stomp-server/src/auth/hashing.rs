@@ -68,6 +68,13 @@ impl Hashing {
         hashed.map_err(|error| Problem::new(Code::Invalid, error.to_string()))
     }
 
+    /// Holds every thread, so that whoever needs a hash waits.
+    #[cfg(test)]
+    pub(super) async fn hold(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let threads = self.threads.available_permits() as u32;
+        self.threads.clone().acquire_many_owned(threads).await.expect("it is never closed")
+    }
+
     async fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

@@ -22,6 +22,7 @@ pub use self::{
     access::{AdminAccess, admin_only},
     proxy::TrustedProxies,
 };
+pub use crate::transport::websocket::websocket_fault;
 use crate::{arrival::Arrival, server::Shared, transport::websocket::WebSocketTransport};
 
 /// Sub-protocols in our order of liking (decision 27).

@@ -18,7 +18,7 @@ use stomp_core::{Decoded, Decoder, Frame, Limits, Role, Version};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// A frame that does not come within this time does not come.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 const SILENCE: Duration = Duration::from_millis(500);
 
 /// The client's end of a connection, byte by byte.

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How long something that must come may take. Generous: it is only waited for in vain once.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long it must stay quiet to count as nothing.
 const QUIET: Duration = Duration::from_millis(40);
@@ -131,7 +131,8 @@ impl Listener {
         self.take(count).await.iter().map(body).collect()
     }
 
-    /// Whatever has come by now, and a moment later.
+    /// Whatever has come by now, and a moment later. On a busy machine that may be less than
+    /// what is on its way: what must come is asked for by [`take`](Self::take).
     pub async fn rest(&mut self) -> Vec<Delivery> {
         let mut all: Vec<_> = self.ready.drain(..).collect();
         while timeout(QUIET, self.queue.ready()).await.is_ok() && !self.queue.has_overflowed() {

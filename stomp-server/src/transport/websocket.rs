@@ -41,7 +41,7 @@ impl WebSocketTransport {
 
     /// Nothing can be read behind a fault; it is answered with the close frame.
     fn failed(&mut self, error: axum::Error) -> io::Error {
-        self.fault = fault_of(&error);
+        self.fault = websocket_fault(&error);
         io::Error::other(error)
     }
 
@@ -134,8 +134,9 @@ impl Transport for WebSocketTransport {
     }
 }
 
-/// Decision 29. A connection that merely broke has no code.
-fn fault_of(error: &axum::Error) -> Option<(u16, &'static str)> {
+/// The close code and the reason for what a peer did against the rules of WebSocket itself, when
+/// reading from it fails; none where the connection merely broke (decision 29).
+pub fn websocket_fault(error: &axum::Error) -> Option<(u16, &'static str)> {
     use std::error::Error as _;
     match error.source()?.downcast_ref::<tungstenite::Error>()? {
         tungstenite::Error::Utf8(_) => Some((1007, "not UTF-8")),

@@ -108,7 +108,7 @@ impl House {
                 )
                 .await;
             };
-            let within = std::time::Duration::from_secs(5);
+            let within = std::time::Duration::from_secs(60);
             tokio::time::timeout(within, newcomer).await.expect("a newcomer is served");
         }
     }

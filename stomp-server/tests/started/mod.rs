@@ -15,6 +15,9 @@ use tokio::{
     net::TcpStream,
 };
 
+/// What has not happened after so long does not happen, however slow the machine.
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
+
 pub(crate) struct Program {
     child: Child,
     log: tempfile::NamedTempFile,
@@ -110,11 +113,25 @@ impl Program {
         text
     }
 
+    /// Waits until a metric is as it should be.
+    pub(crate) async fn measures(&self, metric: &str, condition: impl Fn(u64) -> bool) {
+        let start = Instant::now();
+        loop {
+            let all = self.get("/metrics", "").await;
+            let line = all.lines().find_map(|line| line.strip_prefix(metric)?.strip_prefix(' '));
+            if line.is_some_and(|value| condition(value.parse().unwrap())) {
+                return;
+            }
+            assert!(start.elapsed() < BOUND, "{metric} is {line:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Waits until the log says this.
     pub(crate) async fn logs(&self, text: &str) {
         let start = Instant::now();
         while !self.log().contains(text) {
-            assert!(start.elapsed() < Duration::from_secs(10), "{text} is not in {}", self.log());
+            assert!(start.elapsed() < BOUND, "{text} is not in {}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

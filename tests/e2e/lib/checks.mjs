@@ -4,7 +4,7 @@ export class Checks {
   failed = 0;
 
   /** @param {string} name a sentence @param {() => unknown} body @param {number} [limit] ms */
-  async check(name, body, limit = 60_000) {
+  async check(name, body, limit = 240_000) {
     const begin = Date.now();
     try {
       await within(limit, body());
@@ -33,7 +33,7 @@ export async function within(limit, promise, what = 'the check') {
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Asks again until the answer is true. @param {() => unknown} ask @param {string} what @param {number} [limit] ms */
-export async function until(ask, what, limit = 10_000) {
+export async function until(ask, what, limit = 60_000) {
   const end = Date.now() + limit;
   for (;;) {
     const answer = await ask();

@@ -9,16 +9,17 @@ import { sleep, within } from './checks.mjs';
 export const root = join(dirname(fileURLToPath(import.meta.url)), '../../..');
 const binaries = join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), 'debug');
 
-/** A port that was free a moment ago. */
-export function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
+/** A port that is free, below those that the system gives out by itself: nobody gets it by chance meanwhile. */
+export async function freePort() {
+  for (;;) {
+    const port = 15_000 + Math.floor(Math.random() * 17_000);
+    const free = await new Promise((resolve) => {
+      const server = createServer();
+      server.on('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
     });
-  });
+    if (free) return port;
+  }
 }
 
 const running = new Set();
@@ -49,19 +50,19 @@ class Server {
   async untilReady() {
     let ended = false;
     void this.ended.then(() => (ended = true));
-    for (let end = Date.now() + 30_000; Date.now() < end; await sleep(30)) {
+    for (let end = Date.now() + 90_000; Date.now() < end; await sleep(30)) {
       if (ended) throw new Error(`${this.name} ended at its start:\n${this.log}`);
       const answer = await fetch(this.ready).catch(() => undefined);
       if (answer?.ok) return this;
     }
-    throw new Error(`${this.name} was not ready within 30 s:\n${this.log}`);
+    throw new Error(`${this.name} was not ready within 90 s:\n${this.log}`);
   }
 
   /** Asks it to end; @returns its exit code */
   async stop() {
     this.process.kill('SIGTERM');
     try {
-      return await within(15_000, this.ended, `the end of ${this.name}`);
+      return await within(60_000, this.ended, `the end of ${this.name}`);
     } catch (error) {
       this.process.kill('SIGKILL');
       throw error;

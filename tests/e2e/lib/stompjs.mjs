@@ -15,7 +15,7 @@ export class Connection {
   static async open(url, options = {}) {
     const self = new Connection();
     self.sockets = 0;
-    await within(10_000, new Promise((resolve, reject) => {
+    await within(60_000, new Promise((resolve, reject) => {
       self.client = new Client({
         webSocketFactory: () => ((self.sockets += 1), (self.socket = new WebSocket(url, self.client.stompVersions.protocolVersions()))),
         reconnectDelay: 0,
@@ -32,7 +32,7 @@ export class Connection {
   }
 
   /** Sends a frame with a receipt and waits for it. @returns {Promise<Record<string, string>>} its headers */
-  receipted(frame, limit = 10_000) {
+  receipted(frame, limit = 60_000) {
     const receipt = `r${(counter += 1)}`;
     const answer = new Promise((resolve) => this.client.watchForReceipt(receipt, ({ headers }) => resolve(headers)));
     frame(receipt);
@@ -57,7 +57,7 @@ export class Connection {
   }
 
   /** The next message that was not taken yet. */
-  async message(limit = 10_000) {
+  async message(limit = 60_000) {
     while (this.messages.length === 0) await within(limit, new Promise((resolve) => this.#wake.push(resolve)), 'a message');
     return this.messages.shift();
   }

@@ -22,7 +22,7 @@ import org.springframework.web.socket.messaging.WebSocketStompClient;
 
 /** Spring's own STOMP client over WebSocket against a running broker: SpringClient ws://… */
 public class SpringClient {
-    static final long WAIT = 10;
+    static final long WAIT = 60;
     static WebSocketStompClient client;
     static String url;
     static int failed;

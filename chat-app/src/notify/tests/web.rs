@@ -109,16 +109,16 @@ async fn a_redirect_leads_nowhere() {
 
 #[tokio::test]
 async fn a_service_that_never_ends_or_never_begins_costs_bounded_time_and_memory() {
-    let gateway = webpush(client(Reach::Anywhere));
+    let gateway = webpush(client(Reach::Anywhere).with_patience(Duration::from_secs(120)));
     let endless = Service::writing(b"HTTP/1.1 201 Created\r\n\r\n", &[b'x'; 8192]).await;
     let begin = Instant::now();
     assert_eq!(gateway.push(&subscription(&endless.url("/")), &push()).await, Outcome::Sent);
-    assert!(begin.elapsed() < Duration::from_secs(9), "the cap ended it, not the clock");
+    assert!(begin.elapsed() < Duration::from_secs(100), "the cap ended it, not the clock");
     let headers = Service::writing(b"HTTP/1.1 201 Created\r\n", b"x-more: and more\r\n").await;
     let outcome = gateway.push(&subscription(&headers.url("/")), &push()).await;
     assert!(matches!(outcome, Outcome::Later { .. }), "{outcome:?}");
 
-    let patient = client(Reach::Anywhere).with_patience(Duration::from_millis(300));
+    let patient = client(Reach::Anywhere).with_patience(Duration::from_secs(2));
     let gateway = webpush(patient);
     for service in
         [Service::writing(b"", b"").await, Service::writing(b"HTTP/1.1 201 Crea", b"").await]
@@ -127,7 +127,9 @@ async fn a_service_that_never_ends_or_never_begins_costs_bounded_time_and_memory
         assert!(cause(outcome).starts_with("no answer within"));
         assert_eq!(service.connections.load(Ordering::SeqCst), 1);
     }
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let deaf = tokio::net::TcpSocket::new_v4().unwrap(); // bound, and never listened on
+    deaf.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let nobody = deaf.local_addr().unwrap();
     let outcome = gateway.push(&subscription(&format!("http://{nobody}/")), &push()).await;
     assert!(cause(outcome).starts_with("the connection failed"));
 }

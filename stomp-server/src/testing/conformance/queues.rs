@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::time::timeout;
+
 use crate::{
     broker::{Broker, Delivery, Outcome, Place},
     testing::listener::{Listening, body, kept, numbers, publish, publish_numbers},
@@ -13,7 +15,16 @@ pub(super) async fn a_message_goes_to_one_subscription(broker: Arc<dyn Broker>) 
     let mut one = Listening::to(1, QUEUE).acking(50).on(&*broker).await;
     let mut two = Listening::to(2, QUEUE).acking(50).on(&*broker).await;
     publish_numbers(&*broker, QUEUE, 0..100).await;
-    let (first, second) = (one.rest().await, two.rest().await);
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    let all_came = async {
+        while first.len() + second.len() < 100 {
+            first.extend(one.rest().await);
+            second.extend(two.rest().await);
+        }
+    };
+    timeout(Duration::from_secs(60), all_came).await.expect("all come");
+    one.is_quiet().await;
+    two.is_quiet().await;
     assert!(!first.is_empty() && !second.is_empty(), "consumers compete");
     let mut all: Vec<u32> = bodies(&first)
         .iter()
@@ -33,8 +44,9 @@ pub(super) async fn messages_wait_while_nobody_listens(broker: Arc<dyn Broker>) 
 pub(super) async fn no_more_than_the_prefetch_is_open(broker: Arc<dyn Broker>) {
     let mut listener = Listening::to(1, QUEUE).acking(3).on(&*broker).await;
     publish_numbers(&*broker, QUEUE, 0..10).await;
-    let open = listener.rest().await;
+    let open = listener.take(3).await;
     assert_eq!(bodies(&open), numbers(0..3));
+    listener.is_quiet().await;
     listener.settle(&*broker, &open[1..2], Outcome::Ack).await;
     assert_eq!(listener.bodies(1).await, ["3"]);
     listener.is_quiet().await;
