@@ -1,13 +1,14 @@
 //! The composition root: ports are made once here, and every task has its owner here.
 
 mod folder;
+mod open;
 mod tasks;
 
 use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
 
 use stomp_server::{
     Server,
-    broker::{Broker, BrokerConfig, Durability, JournalBroker, MemoryBroker},
+    broker::{Broker, LogInfo},
     session::SessionLimits,
 };
 use tokio::net::TcpListener;
@@ -17,15 +18,16 @@ use self::{
     tasks::Tasks,
 };
 use crate::{
-    config::{BrokerChoice, Config, DatabaseChoice, TokenRequest},
+    config::{Config, TokenRequest},
     domain::{User, UserId},
-    http::{self, Health, Site},
+    http::{self, Doors, Health, Site},
     ports::Accounts,
     service::{
-        Chat, Log, Markers, Memberships, Passwords, Relay, Throttle, Tokens, Uses, own_secret,
+        Chat, Currency, Log, Markers, Memberships, Passwords, Relay, Throttle, Tokens, Uses,
+        own_secret,
     },
     stomp::{Exits, FanOut, Online, RoomRules, Rooms, TokenLogin},
-    store::{StoreWriter, sql::Sql},
+    store::{Progress, Shared, StoreWriter, sql::Sql},
 };
 
 /// What cannot start, with what mends it.
@@ -52,7 +54,7 @@ pub struct App {
     /// Readers of the log: they end with it.
     readers: Tasks,
     /// Held as long as the process uses the folder.
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl App {
@@ -62,17 +64,37 @@ impl App {
     /// With a sentence that says what to change.
     pub async fn start(config: Config) -> Result<Self, Failure> {
         prepare(&config.data)?;
-        let lock = lock(&config.data)?;
-        let sql = open_database(&config.database).await?;
-        let broker = open_log(&config).await?;
+        // Processes that share log and database may share the folder too: it has the secret.
+        let lock = if config.is_shared() { None } else { Some(lock(&config.data)?) };
+        let sql = open::database(&config.database).await?;
+        let broker = open::log(&config).await?;
         let secret = own_secret(&config.data.join(SECRET))?;
         let log = Log::new(broker.clone(), config.publish_timeout);
 
-        let memberships = Arc::new(Memberships::new(Arc::new(sql.clone())));
+        let LogInfo { epoch, heads } = broker.log().await?;
+        let currency = Arc::new(match config.roles.chat {
+            true => Currency::reading_from(heads.clone()),
+            false => Currency::never(),
+        });
+        let memberships = Arc::new(Memberships::new(Arc::new(sql.clone()), currency.clone()));
         let online = Online::default();
+        let mut readers = Tasks::new();
+        if config.roles.chat {
+            let (log, memberships) = (log.clone(), memberships.clone());
+            let fan_out =
+                FanOut::open(log, &heads, memberships, currency.clone(), online.clone()).await?;
+            readers.spawn("fan-out", fan_out.run(readers.stop.clone()));
+        }
         // The store comes last, so that the place which the log remembers is the store's.
-        let fan_out = FanOut::open(log.clone(), memberships.clone(), online.clone()).await?;
-        let (writer, progress) = StoreWriter::open(broker.clone(), Arc::new(sql.clone())).await?;
+        let progress = if config.roles.store {
+            let shared = if config.is_shared() { Shared::Yes } else { Shared::No };
+            let store = Arc::new(sql.clone());
+            let (writer, progress) = StoreWriter::open(broker.clone(), store, shared).await?;
+            readers.spawn("store", writer.run(readers.stop.clone()));
+            progress
+        } else {
+            Progress::shared(Arc::new(sql.clone()))
+        };
         let (relay, relay_task) = Relay::new(Arc::new(sql.clone()), log.clone());
         let (markers, marker_task) = Markers::new(log.clone());
         let tokens = Arc::new(Tokens::new(&secret, Arc::new(sql.clone())));
@@ -90,31 +112,37 @@ impl App {
             markers,
             uses: Uses::new(),
             progress: progress.clone(),
-            epoch: broker.log().await?.epoch,
+            epoch,
         });
-        let server = stomp(&config, broker, &chat, online);
+        let server = stomp(&config, broker.clone(), &chat, online);
 
-        let mut readers = Tasks::new();
-        readers.spawn("store", writer.run(readers.stop.clone()));
-        readers.spawn("fan-out", fan_out.run(readers.stop.clone()));
         let mut markers_task = Tasks::new();
-        markers_task.spawn("markers", marker_task.run(markers_task.stop.clone()));
         let mut workers = Tasks::new();
-        workers.spawn("relay", relay_task.run(workers.stop.clone()));
-        workers.spawn("tokens", tokens.run(workers.stop.clone()));
+        if config.roles.serve_people() {
+            markers_task.spawn("markers", marker_task.run(markers_task.stop.clone()));
+            workers.spawn("relay", relay_task.run(workers.stop.clone()));
+            workers.spawn("tokens", tokens.run(workers.stop.clone()));
+        }
+        if config.roles.chat {
+            workers.spawn("currency", currency.run(broker, workers.stop.clone()));
+        }
 
         let health = Health { sql: sql.clone(), log, progress };
-        let site = Site { max_body: config.max_body, origins: config.allow_origins.into() };
-        let routes = http::router(chat, health, server.websocket_routes(), site);
+        let site = Site { max_body: config.max_body, origins: config.allow_origins.clone().into() };
+        let doors = Doors {
+            api: config.roles.api.then_some(chat),
+            websocket: config.roles.chat.then(|| server.websocket_routes()),
+        };
+        let routes = http::router(doors, health, site);
         let listener = bind("--http", config.http).await?;
         let http = listener.local_addr()?;
         let mut listeners = Tasks::new();
         listeners.spawn("http", serve_http(server.clone(), listener, routes));
-        let tcp = match config.tcp {
+        let tcp = match config.tcp.filter(|_| config.roles.chat) {
             Some(address) => Some(serve_tcp(&server, &mut listeners, address).await?),
             None => None,
         };
-        let log = describe(&config.broker, server.broker().capabilities().durability);
+        let log = open::describe(&config.broker, server.broker().capabilities().durability);
         Ok(Self {
             http,
             tcp,
@@ -168,7 +196,7 @@ pub async fn token(request: &TokenRequest) -> Result<String, Failure> {
     let id =
         UserId::parse(&request.user).ok_or("a user's id has 1 to 128 of A-Z, a-z, 0-9, . _ @ -")?;
     prepare(&request.data)?;
-    let sql = open_database(&request.database).await?;
+    let sql = open::database(&request.database).await?;
     let user = User { name: id.to_string(), id, picture: None };
     Accounts::create(&sql, &user, None).await?;
     let secret = own_secret(&request.data.join(SECRET))?;
@@ -193,38 +221,6 @@ pub async fn asked_to_stop() {
         }
     }
     let _ = interrupt.await;
-}
-
-async fn open_database(choice: &DatabaseChoice) -> Result<Sql, Failure> {
-    Sql::open(choice)
-        .await
-        .map_err(|error| format!("the database {choice} cannot be used: {error}").into())
-}
-
-async fn open_log(config: &Config) -> Result<Arc<dyn Broker>, Failure> {
-    let knobs = BrokerConfig { publish_timeout: config.publish_timeout, ..BrokerConfig::default() };
-    Ok(match &config.broker {
-        BrokerChoice::Memory => Arc::new(MemoryBroker::new(knobs)),
-        BrokerChoice::Sqlite(path) => Arc::new(
-            JournalBroker::open(path, knobs)
-                .await
-                .map_err(|error| format!("the log {} cannot be used: {error}", path.display()))?,
-        ),
-    })
-}
-
-/// What a receipt survives, in words.
-fn describe(choice: &BrokerChoice, durability: Durability) -> String {
-    let survives = match durability {
-        Durability::Memory => "nothing: what is not yet stored ends with the process",
-        Durability::Disk => "the process and a loss of power",
-        Durability::Replicated => "the loss of a node",
-    };
-    let place = match choice {
-        BrokerChoice::Memory => "in memory".to_owned(),
-        BrokerChoice::Sqlite(path) => path.display().to_string(),
-    };
-    format!("survive {survives} ({}, log {place})", durability.as_str())
 }
 
 fn stomp(config: &Config, broker: Arc<dyn Broker>, chat: &Arc<Chat>, online: Online) -> Server {

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use self::choice::{BrokerChoice, DatabaseChoice, DatabaseUrl};
 use self::units::{address, duration, size};
+use crate::role::Roles;
 
 /// What the program was asked to do.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub enum Command {
 /// The server's configuration, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// What this process does.
+    pub roles: Roles,
     /// Page, REST, WebSocket, health.
     pub http: SocketAddr,
     /// STOMP over TCP, if anywhere.
@@ -32,6 +35,10 @@ pub struct Config {
     pub database: DatabaseChoice,
     /// The log.
     pub broker: BrokerChoice,
+    /// What the names of Kafka's topics begin with; processes with the same are one chat.
+    pub kafka_prefix: String,
+    /// Use a log whose settings could lose what was receipted.
+    pub allow_weak_log: bool,
     /// The largest body of a frame or request, in bytes.
     pub max_body: usize,
     /// How long a stop may take before sessions are cut off.
@@ -112,7 +119,6 @@ const NOT_YET_FLAGS: &[&str] = &[
     "--tls-cert",
     "--tls-key",
     "--tls-client-ca",
-    "--kafka-prefix",
     "--rate-send",
     "--allow-private-push",
     "--scope",
@@ -148,7 +154,7 @@ enum SubCommand {
 
 #[derive(Args)]
 struct ServeArgs {
-    /// What this process does
+    /// What this process does: api, chat, store, or all
     #[arg(long, env = "CHAT_ROLE", default_value = "all", value_delimiter = ',')]
     role: Vec<String>,
     /// Address of the page, REST, WebSocket /ws and health
@@ -159,9 +165,15 @@ struct ServeArgs {
     tcp: String,
     #[command(flatten)]
     place: PlaceArgs,
-    /// sqlite:PATH or memory [default: sqlite:DATA/log.db]
+    /// sqlite:PATH, kafka://host:port[,host:port] or memory [default: sqlite:DATA/log.db]
     #[arg(long, env = "CHAT_BROKER")]
     broker: Option<String>,
+    /// What the names of Kafka's topics begin with; processes with the same are one chat
+    #[arg(long, env = "CHAT_KAFKA_PREFIX", default_value = "chat")]
+    kafka_prefix: String,
+    /// Use a log on Kafka whose settings could lose what was receipted
+    #[arg(long, env = "CHAT_ALLOW_WEAK_LOG")]
+    allow_weak_log: bool,
     /// Accept that a log in memory loses what it has not stored when the process ends
     #[arg(long, env = "CHAT_ALLOW_LOSS")]
     allow_loss: bool,
@@ -236,12 +248,17 @@ fn refuse_what_is_not_built(args: &[OsString]) -> Result<(), Fault> {
     if faults.is_empty() { Ok(()) } else { Err(Fault(Refusal::Meaning(faults))) }
 }
 
+impl Config {
+    /// Whether other processes may work on the same rooms.
+    pub fn is_shared(&self) -> bool {
+        self.broker.is_shared() && matches!(self.database, DatabaseChoice::MySql(_))
+    }
+}
+
 impl ServeArgs {
     fn checked(self) -> Result<Config, Fault> {
         let mut faults = Faults::default();
-        faults.check(self.role == ["all"], || {
-            "--role: only all is built yet; one process does everything.".into()
-        });
+        let roles = faults.take(Roles::parse(&self.role)).unwrap_or(Roles::ALL);
         let broker = self.broker.as_deref().map(BrokerChoice::parse);
         let default_log = || Ok(BrokerChoice::Sqlite(self.place.data.join("log.db")));
         let broker = faults.take(broker.unwrap_or_else(default_log));
@@ -250,15 +267,21 @@ impl ServeArgs {
              meant, or use --broker sqlite:PATH."
                 .into()
         });
+        let database = faults.take(self.place.database()).unwrap_or(UNREAD);
+        let broker = broker.unwrap_or(BrokerChoice::Memory);
+        faults.0.extend(roles.faults(&database, &broker));
         let config = Config {
+            roles,
             http: faults.take(address("--http", &self.http)).unwrap_or(UNUSED),
             tcp: match self.tcp.as_str() {
                 "off" | "none" => None,
                 text => faults.take(address("--tcp", text)),
             },
-            database: faults.take(self.place.database()).unwrap_or(UNREAD),
+            database,
             data: self.place.data,
-            broker: broker.unwrap_or(BrokerChoice::Memory),
+            broker,
+            kafka_prefix: self.kafka_prefix,
+            allow_weak_log: self.allow_weak_log,
             max_body: faults.take(size("--max-body", &self.max_body)).unwrap_or_default(),
             drain: faults.take(duration("--drain", &self.drain)).unwrap_or_default(),
             publish_timeout: faults
@@ -369,7 +392,27 @@ mod tests {
             told(&["--jwt-secret=x", "--admin-token", "y"]).contains("--admin-token is not built")
         );
         assert!(told(&["doctor"]).contains("not built yet"));
-        assert!(told(&["--broker", "kafka://localhost:9092"]).contains("only sqlite:PATH"));
-        assert!(told(&["--role", "api,chat"]).contains("only all"));
+    }
+
+    #[test]
+    fn roles_that_cannot_work_together_are_refused_with_what_mends_it() {
+        let said = told(&["--role", "api,chat"]);
+        assert!(said.contains("--database mysql://") && said.contains("--broker kafka://"));
+        let shared = ["--database", "mysql://c:c@db/c", "--broker", "kafka://k:9092"];
+        let said = told(&[&["--role", "chat"], &shared[..2]].concat());
+        assert!(said.contains("--broker kafka://") && !said.contains("SQLite"), "{said}");
+        let said = told(&[&["--role", "chat"], &shared[2..]].concat());
+        assert!(said.contains("--database mysql://") && !said.contains("this log"), "{said}");
+        assert!(told(&["--role", "notify"]).contains("roles are api, chat and store"));
+        for role in ["api", "chat,store", "all"] {
+            let Command::Serve(config) =
+                parsed(&[&["--role", role], &shared[..]].concat()).unwrap()
+            else {
+                panic!("serve")
+            };
+            assert!(config.is_shared());
+        }
+        let Command::Serve(config) = parsed(&[]).unwrap() else { panic!("serve") };
+        assert!(!config.is_shared());
     }
 }

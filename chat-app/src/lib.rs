@@ -26,6 +26,7 @@ mod mariadb;
 )]
 mod notify;
 mod ports;
+pub mod role;
 mod service;
 mod stomp;
 mod store;

@@ -279,8 +279,11 @@ pub(crate) enum Applied {
 /// The writing side of the history: the log, batch by batch.
 #[async_trait]
 pub(crate) trait LogStore: Send + Sync + 'static {
+    /// In the order of their partitions.
     async fn cursors(&self) -> StoreResult<Vec<LogCursor>>;
-    /// Begins with these partitions, or begins again after a log that ended with its process.
+    /// Begins with these partitions; those that have begun already stay where they are.
+    async fn begin_cursors(&self, cursors: &[LogCursor]) -> StoreResult<()>;
+    /// Begins again with these, after a log that ended with its process.
     async fn reset_cursors(&self, cursors: &[LogCursor]) -> StoreResult<()>;
     /// All of it or nothing. The same batch twice is fenced the second time.
     async fn take_over(&self, batch: &LogBatch) -> StoreResult<Applied>;

@@ -25,6 +25,8 @@ pub enum BrokerChoice {
     Memory,
     /// A journal in this SQLite file.
     Sqlite(PathBuf),
+    /// Apache Kafka, by some of its nodes (`host:port[,host:port]`); processes share it.
+    Kafka(String),
 }
 
 impl DatabaseChoice {
@@ -73,9 +75,21 @@ impl BrokerChoice {
         if text == "memory" {
             return Ok(Self::Memory);
         }
+        if let Some(nodes) = text.strip_prefix("kafka://").filter(|nodes| !nodes.is_empty()) {
+            return if cfg!(feature = "kafka") {
+                Ok(Self::Kafka(nodes.to_owned()))
+            } else {
+                Err(format!("--broker {text}: this program was built without Kafka."))
+            };
+        }
         sqlite_path(text).map(Self::Sqlite).ok_or_else(|| {
-            format!("--broker {text}: only sqlite:PATH and memory are built yet in this version.")
+            format!("--broker {text}: a log is like sqlite:PATH, kafka://host:9092 or memory.")
         })
+    }
+
+    /// Whether several processes can have it.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self, Self::Kafka(_))
     }
 }
 

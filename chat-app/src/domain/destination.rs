@@ -31,6 +31,13 @@ pub(crate) fn own_rooms_route(user: &str) -> String {
     format!("/user/{user}/queue/rooms")
 }
 
+/// What decides in which partition of the log something is: the room, so that its markers
+/// stand among its messages.
+pub(crate) fn partition_key(route: &str) -> &str {
+    let room = route.strip_prefix(ROOM_TOPIC).or_else(|| route.strip_prefix(MARKERS_TOPIC));
+    room.unwrap_or(route)
+}
+
 /// A destination of the log, told apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LogRoute {
@@ -70,6 +77,13 @@ mod tests {
         assert_eq!(LogRoute::parse(&markers_topic(&room)), Some(LogRoute::Markers(room.clone())));
         assert_eq!(parse_app("/app/rooms.7"), Some((room.clone(), None)));
         assert_eq!(parse_app("/app/rooms.7.send"), Some((room, Some("send"))));
+    }
+
+    #[test]
+    fn a_room_and_its_markers_are_in_one_partition() {
+        let room = RoomId::parse("7").unwrap();
+        assert_eq!(partition_key(&room_topic(&room)), partition_key(&markers_topic(&room)));
+        assert_eq!(partition_key("/user/ann/queue/rooms"), "/user/ann/queue/rooms");
     }
 
     #[test]

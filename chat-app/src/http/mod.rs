@@ -32,14 +32,28 @@ pub(crate) struct Site {
     pub(crate) origins: Arc<[String]>,
 }
 
-/// All that is served over HTTP but the WebSocket, which `websocket` brings along.
-pub(crate) fn router(chat: Arc<Chat>, health: Health, websocket: Router, site: Site) -> Router {
-    Router::new()
-        .nest("/api/v1", api())
-        .with_state(chat)
-        .merge(health::routes(health))
-        .merge(websocket)
-        .fallback(page::serve)
+/// What this process serves beside its health.
+pub(crate) struct Doors {
+    /// REST and the page.
+    pub(crate) api: Option<Arc<Chat>>,
+    /// The WebSocket's routes.
+    pub(crate) websocket: Option<Router>,
+}
+
+/// All that is served over HTTP.
+pub(crate) fn router(doors: Doors, health: Health, site: Site) -> Router {
+    let mut router = Router::new().merge(health::routes(health));
+    if let Some(websocket) = doors.websocket {
+        router = router.merge(websocket);
+    }
+    router = match doors.api {
+        Some(chat) => {
+            let api = Router::new().nest("/api/v1", api()).with_state(chat);
+            router.merge(api).fallback(page::serve)
+        }
+        None => router.fallback(|| async { axum::http::StatusCode::NOT_FOUND }),
+    };
+    router
         .layer(DefaultBodyLimit::max(site.max_body))
         .layer(middleware::from_fn_with_state(site.origins, cors::answer))
         .layer(middleware::from_fn(problem::finish))

@@ -8,7 +8,7 @@ use stomp_server::{
     problem::{Code, Problem},
 };
 
-use crate::domain::RoomId;
+use crate::domain::{RoomId, room_topic};
 
 /// Appends to the log. Cheap to clone.
 #[derive(Clone)]
@@ -27,9 +27,9 @@ impl Log {
         &self.broker
     }
 
-    /// The partition that a room's records are in. The logs of one machine have only one.
-    pub(crate) fn partition_of(&self, _room: &RoomId) -> u32 {
-        0
+    /// The partition that a room's records are in, markers included.
+    pub(crate) fn partition_of(&self, room: &RoomId) -> u32 {
+        self.broker.partition_of(&room_topic(room))
     }
 
     /// Waits until the log takes more.
@@ -82,9 +82,14 @@ impl Log {
         }
     }
 
-    /// Tells whoever listens now; nobody waits for it and nothing is kept.
+    /// Tells whoever listens now, anywhere; nobody waits for it and nothing is kept.
     pub(crate) fn tell(&self, publish: Publish) {
         drop(self.broker.publish(publish));
+    }
+
+    /// Tells whoever listens now in this process: what each process derives from the log.
+    pub(crate) fn tell_here(&self, publish: Publish) {
+        self.broker.tell_here(publish);
     }
 }
 

@@ -2,7 +2,9 @@
 
 mod accounts;
 mod changes;
+mod currency;
 mod history;
+mod hits;
 mod log;
 mod markers;
 mod membership;
@@ -20,6 +22,7 @@ use stomp_server::broker::Epoch;
 
 pub(crate) use self::{
     changes::Uses,
+    currency::Currency,
     history::PageQuery,
     log::{Log, json_message},
     markers::Markers,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use stomp_server::{
-    broker::{Broker, BrokerError, LogReader, Publish, Record},
+    broker::{BrokerError, LogReader, Publish, Record},
     problem::Code,
 };
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ use crate::{
         Event, LogRoute, Marker, MemberAction, Message, ROOMS_QUEUE, Room, RoomId, RoomsEvent,
         UserId, own_rooms_route, room_topic,
     },
-    service::{Log, Memberships, json_message},
+    service::{Currency, Log, Memberships, json_message},
 };
 
 /// Records taken at a time.
@@ -24,6 +24,7 @@ const STRIDE: usize = 1000;
 /// Reads the log from its head on.
 pub(crate) struct FanOut {
     reader: Box<dyn LogReader>,
+    currency: Arc<Currency>,
     teller: Teller,
 }
 
@@ -38,11 +39,13 @@ impl FanOut {
     /// Begins with what comes next: who was not here before has missed nothing.
     pub(crate) async fn open(
         log: Log,
+        heads: &[u64],
         memberships: Arc<Memberships>,
+        currency: Arc<Currency>,
         online: Online,
     ) -> Result<Self, BrokerError> {
-        let reader = from_head(&**log.broker()).await?;
-        Ok(Self { reader, teller: Teller { log, memberships, online } })
+        let reader = log.broker().read_log(heads).await?;
+        Ok(Self { reader, currency, teller: Teller { log, memberships, online } })
     }
 
     /// Works until the log is closed, or until `stop`.
@@ -58,6 +61,7 @@ impl FanOut {
                         self.teller.tell(record).await;
                     }
                     self.reader.taken_over(batch.partition, batch.next);
+                    self.currency.read(batch.partition, batch.next);
                 }
                 Err(BrokerError::Refused(problem)) if problem.code == Code::Shutdown => return,
                 Err(error) => self.begin_again(error, &stop).await,
@@ -65,12 +69,21 @@ impl FanOut {
         }
     }
 
+    /// Goes on where it was, or from the head where that is gone: then nothing that is
+    /// remembered counts, because its changes may have been missed.
     async fn begin_again(&mut self, error: BrokerError, stop: &CancellationToken) {
         tracing::warn!(%error, "the log cannot be read; room lists are told nothing");
         const PAUSE: std::time::Duration = std::time::Duration::from_millis(500);
         let _ = tokio::time::timeout(PAUSE, stop.cancelled()).await;
-        if let Ok(reader) = from_head(&**self.teller.log.broker()).await {
+        let broker = self.teller.log.broker().clone();
+        if let Ok(reader) = broker.read_log(&self.currency.places()).await {
             self.reader = reader;
+        } else if let Ok(log) = broker.log().await
+            && let Ok(reader) = broker.read_log(&log.heads).await
+        {
+            self.reader = reader;
+            self.teller.memberships.forget();
+            self.currency.begin_again(log.heads);
         }
     }
 }
@@ -151,7 +164,7 @@ impl Teller {
             return;
         }
         if let Ok(json) = serde_json::to_string(&event) {
-            self.log.tell(Publish::volatile(json_message(&room_topic(room), json)));
+            self.log.tell_here(Publish::volatile(json_message(&room_topic(room), json)));
         }
     }
 
@@ -161,12 +174,7 @@ impl Teller {
         let message = json_message(ROOMS_QUEUE, json);
         for user in users {
             let route = own_rooms_route(user.as_str());
-            self.log.tell(Publish::volatile(message.clone()).routed(route));
+            self.log.tell_here(Publish::volatile(message.clone()).routed(route));
         }
     }
-}
-
-async fn from_head(broker: &dyn Broker) -> Result<Box<dyn LogReader>, BrokerError> {
-    let log = broker.log().await?;
-    broker.read_log(&log.heads).await
 }

@@ -1,9 +1,13 @@
 //! The store role: the log, written behind into SQL.
 
 mod plan;
+mod progress;
 pub(crate) mod sql;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-pub(crate) use self::writer::{Progress, StoreWriter};
+pub(crate) use self::{
+    progress::Progress,
+    writer::{Shared, StoreWriter},
+};

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use stomp_server::broker::{Broker, BrokerConfig, MemoryBroker, Position, Publish};
 use tokio_util::sync::CancellationToken;
 
-use super::{StoreWriter, plan::plan, sql::Sql};
+use super::{Shared, StoreWriter, plan::plan, sql::Sql};
 use crate::{
     config::DatabaseChoice,
     domain::{
@@ -117,7 +117,9 @@ impl Bench {
     /// A store that works until it has everything up to here.
     async fn store_up_to(&self, position: Position) {
         let (writer, progress) =
-            StoreWriter::open(self.broker.clone(), Arc::new(self.sql.clone())).await.unwrap();
+            StoreWriter::open(self.broker.clone(), Arc::new(self.sql.clone()), Shared::No)
+                .await
+                .unwrap();
         let stop = CancellationToken::new();
         let task = tokio::spawn(writer.run(stop.clone()));
         assert!(progress.reached(0, position, Duration::from_secs(60)).await);
@@ -236,7 +238,8 @@ async fn a_log_that_was_replaced_or_rolled_back_is_refused(bench: Bench) {
     let epoch = bench.broker.log().await.unwrap().epoch.0;
     let ahead = LogCursor { partition: 0, epoch, next: 99 };
     bench.sql.reset_cursors(&[ahead]).await.unwrap();
-    let refused = StoreWriter::open(bench.broker.clone(), Arc::new(bench.sql.clone())).await;
+    let refused =
+        StoreWriter::open(bench.broker.clone(), Arc::new(bench.sql.clone()), Shared::No).await;
     let said = refused.err().expect("refused").to_string();
     assert!(said.contains("taken over the log up to 99"), "{said}");
 }

@@ -11,13 +11,13 @@ use std::{
 };
 
 use stomp_server::{
-    broker::{Broker, BrokerError, Durability, LogInfo, LogReader, Position, Record},
+    broker::{Broker, BrokerError, Durability, LogInfo, LogReader, Record, Share},
     problem::Code,
 };
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{plan::plan, sql::is_about_the_data};
+use super::{plan::plan, progress::Progress, sql::is_about_the_data};
 use crate::ports::{Applied, LogBatch, LogCursor, LogStore, StoreError};
 
 /// Batches follow each other no faster than this: under load it decides how many messages
@@ -60,43 +60,26 @@ impl StartError {
     }
 }
 
-/// How far the store has come, for whoever waits for it. Cheap to clone.
-#[derive(Clone, Debug)]
-pub(crate) struct Progress {
-    cursors: watch::Receiver<Vec<LogCursor>>,
-    well: Arc<AtomicBool>,
+/// Whether others may write beside this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shared {
+    /// It has the log and the database for itself.
+    No,
+    /// Partitions are divided among all processes that write.
+    Yes,
 }
 
-impl Progress {
-    /// Waits until everything up to `position` is in SQL, but no longer than `patience`.
-    pub(crate) async fn reached(
-        &self,
-        partition: u32,
-        position: Position,
-        patience: Duration,
-    ) -> bool {
-        let mut cursors = self.cursors.clone();
-        let there = |cursors: &Vec<LogCursor>| {
-            cursors.iter().any(|cursor| {
-                cursor.partition == partition
-                    && cursor.epoch == position.epoch.0
-                    && cursor.next > position.offset
-            })
-        };
-        matches!(tokio::time::timeout(patience, cursors.wait_for(there)).await, Ok(Ok(_)))
-    }
-
-    /// Whether the last attempt to write went well.
-    pub(crate) fn is_well(&self) -> bool {
-        self.well.load(Ordering::Relaxed)
-    }
-}
+/// Under this name those who write share the reading of the log.
+const GROUP: &str = "store";
 
 /// The task that takes over the log.
 pub(crate) struct StoreWriter {
     broker: Arc<dyn Broker>,
     store: Arc<dyn LogStore>,
-    reader: Box<dyn LogReader>,
+    share: Share,
+    /// None while no partition is ours.
+    reader: Option<Box<dyn LogReader>>,
+    /// Of the partitions that are ours.
     cursors: Vec<LogCursor>,
     told: watch::Sender<Vec<LogCursor>>,
     well: Arc<AtomicBool>,
@@ -104,22 +87,34 @@ pub(crate) struct StoreWriter {
 }
 
 impl StoreWriter {
-    /// Finds the place where the last one stopped.
+    /// Finds the places where the last one stopped.
     ///
     /// # Errors
-    /// If that place is not one of this log: nothing could be taken over without loss.
+    /// If one of them is not in this log: nothing could be taken over without loss.
     pub(crate) async fn open(
         broker: Arc<dyn Broker>,
         store: Arc<dyn LogStore>,
+        shared: Shared,
     ) -> Result<(Self, Progress), StartError> {
         let log = broker.log().await?;
         let cursors = place(&*broker, &*store, &log).await?;
-        let reader = broker.read_log(&starts(&cursors)).await?;
-        let (told, seen) = watch::channel(cursors.clone());
         let well = Arc::new(AtomicBool::new(true));
-        let progress = Progress { cursors: seen, well: well.clone() };
+        let (told, seen) = watch::channel(cursors.clone());
+        let (share, progress) = match shared {
+            Shared::No => {
+                let all = Share::all(log.heads.len() as u32);
+                (all, Progress::here(seen, well.clone()))
+            }
+            Shared::Yes => {
+                let progress = Progress::shared(store.clone()).with_health_of(well.clone());
+                (broker.share(GROUP).await?, progress)
+            }
+        };
         let not_before = Instant::now();
-        Ok((Self { broker, store, reader, cursors, told, well, not_before }, progress))
+        let mut writer =
+            Self { broker, store, share, reader: None, cursors, told, well, not_before };
+        writer.try_resume().await?;
+        Ok((writer, progress))
     }
 
     /// Works until the log is closed and empty, or until `stop`.
@@ -127,12 +122,16 @@ impl StoreWriter {
         loop {
             let read = tokio::select! {
                 () = stop.cancelled() => return,
-                read = self.read() => read,
+                () = self.share.changed() => None,
+                read = read(self.reader.as_mut(), self.not_before) => Some(read),
             };
             match read {
-                Ok(records) => self.take_over(&records, &stop).await,
-                Err(BrokerError::Refused(problem)) if problem.code == Code::Shutdown => return,
-                Err(error) => {
+                None => self.resume(&stop).await,
+                Some(Ok(records)) => self.take_over(&records, &stop).await,
+                Some(Err(BrokerError::Refused(problem))) if problem.code == Code::Shutdown => {
+                    return;
+                }
+                Some(Err(error)) => {
                     tracing::warn!(%error, "the log cannot be read");
                     self.well.store(false, Ordering::Relaxed);
                     if pause(&stop).await {
@@ -140,25 +139,6 @@ impl StoreWriter {
                     }
                     self.resume(&stop).await;
                 }
-            }
-        }
-    }
-
-    /// The next records, of all partitions, not before their time.
-    async fn read(&mut self) -> Result<Vec<(u32, Record)>, BrokerError> {
-        tokio::time::sleep_until(self.not_before).await;
-        let mut records = Vec::new();
-        let mut batch = self.reader.next(BATCH).await?;
-        loop {
-            records.extend(batch.records.into_iter().map(|record| (batch.partition, record)));
-            if records.len() >= BATCH {
-                return Ok(records);
-            }
-            // What is there already, and nothing that would have to be waited for.
-            let more = self.reader.next(BATCH - records.len());
-            match tokio::time::timeout(Duration::ZERO, more).await {
-                Ok(more) => batch = more?,
-                Err(_) => return Ok(records),
             }
         }
     }
@@ -215,7 +195,9 @@ impl StoreWriter {
 
     fn advance(&mut self, batch: &LogBatch) {
         for to in &batch.to {
-            self.reader.taken_over(to.partition, to.next);
+            if let Some(reader) = &mut self.reader {
+                reader.taken_over(to.partition, to.next);
+            }
             if let Some(cursor) =
                 self.cursors.iter_mut().find(|cursor| cursor.partition == to.partition)
             {
@@ -242,10 +224,40 @@ impl StoreWriter {
     }
 
     async fn try_resume(&mut self) -> Result<(), StartError> {
-        let cursors = self.store.cursors().await?;
-        self.reader = self.broker.read_log(&starts(&cursors)).await?;
+        let ours = self.share.now();
+        let mut cursors = self.store.cursors().await?;
+        cursors.retain(|cursor| ours.contains(&cursor.partition));
+        let starts: Vec<_> = cursors.iter().map(|cursor| (cursor.partition, cursor.next)).collect();
+        self.reader = None;
+        if !starts.is_empty() {
+            self.reader = Some(self.broker.read_partitions(&starts).await?);
+        }
+        tracing::debug!(partitions = starts.len(), "the store reads on");
         self.cursors = cursors;
         Ok(())
+    }
+}
+
+/// The next records, of all partitions, not before their time. Without a reader it waits.
+async fn read(
+    reader: Option<&mut Box<dyn LogReader>>,
+    not_before: Instant,
+) -> Result<Vec<(u32, Record)>, BrokerError> {
+    let Some(reader) = reader else { return std::future::pending().await };
+    tokio::time::sleep_until(not_before).await;
+    let mut records = Vec::new();
+    let mut batch = reader.next(BATCH).await?;
+    loop {
+        records.extend(batch.records.into_iter().map(|record| (batch.partition, record)));
+        if records.len() >= BATCH {
+            return Ok(records);
+        }
+        // What is there already, and nothing that would have to be waited for.
+        let more = reader.next(BATCH - records.len());
+        match tokio::time::timeout(Duration::ZERO, more).await {
+            Ok(more) => batch = more?,
+            Err(_) => return Ok(records),
+        }
     }
 }
 
@@ -255,18 +267,22 @@ async fn place(
     store: &dyn LogStore,
     log: &LogInfo,
 ) -> Result<Vec<LogCursor>, StartError> {
-    let cursors = store.cursors().await?;
+    let mut cursors = store.cursors().await?;
+    let fresh = (0..).zip(&log.heads).map(|(partition, _)| LogCursor {
+        partition,
+        epoch: log.epoch.0,
+        next: 0,
+    });
+    let fresh = fresh.collect::<Vec<_>>();
     let ended = broker.capabilities().durability == Durability::Memory
         && cursors.iter().any(|cursor| cursor.epoch != log.epoch.0);
-    if cursors.is_empty() || ended {
-        let fresh = (0..).zip(&log.heads).map(|(partition, _)| LogCursor {
-            partition,
-            epoch: log.epoch.0,
-            next: 0,
-        });
-        let fresh = fresh.collect::<Vec<_>>();
+    if ended {
         store.reset_cursors(&fresh).await?;
         return Ok(fresh);
+    }
+    if cursors.is_empty() {
+        store.begin_cursors(&fresh).await?;
+        cursors = store.cursors().await?;
     }
     if cursors.len() != log.heads.len() {
         return Err(StartError::Partitions { log: log.heads.len(), database: cursors.len() });
@@ -280,10 +296,6 @@ async fn place(
         }
     }
     Ok(cursors)
-}
-
-fn starts(cursors: &[LogCursor]) -> Vec<u64> {
-    cursors.iter().map(|cursor| cursor.next).collect()
 }
 
 /// True if it is time to stop.

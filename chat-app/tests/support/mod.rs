@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part of this")]
 
+pub(crate) mod mariadb;
+
 use std::{
     io::{BufRead, BufReader},
     path::Path,
@@ -113,6 +115,16 @@ pub(crate) struct Person {
 }
 
 impl Person {
+    /// The same one, whose REST is here and whose sessions are there.
+    pub(crate) fn at(&self, rest: &Server, sessions: &Server) -> Self {
+        Self { base: rest.base.clone(), tcp: sessions.tcp.clone(), ..self.clone() }
+    }
+
+    /// Somebody else, at the same doors.
+    pub(crate) fn with_login_of(self, other: &Self) -> Self {
+        Self { name: other.name.clone(), token: other.token.clone(), ..self }
+    }
+
     pub(crate) async fn log_in(&mut self) {
         let login = json!({"name": self.name, "password": PASSWORD});
         let (status, session) = self.call(Method::POST, "sessions", Some(login)).await;

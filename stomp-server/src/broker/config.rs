@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::partition::whole;
+
 /// What a broker of this machine may hold and how long, each with its reason.
 ///
 /// ```
@@ -14,6 +16,10 @@ use std::time::Duration;
 pub struct BrokerConfig {
     /// What splits the words of a destination, for wildcards only. Default `.`.
     pub separator: char,
+    /// What of a destination decides which partition of a shared log it belongs to. Default all
+    /// of it; destinations whose records must keep their order among each other give the same.
+    /// All instances must agree, for as long as the log lives.
+    pub partition_key: fn(&str) -> &str,
     /// How much of the newest messages stays in memory for replays, in bytes. Default 64 MiB:
     /// a reconnect storm is answered without touching a disk.
     pub ring_bytes: usize,
@@ -71,6 +77,7 @@ impl Default for BrokerConfig {
     fn default() -> Self {
         Self {
             separator: '.',
+            partition_key: whole,
             ring_bytes: 64 << 20,
             dedupe_window: Duration::from_secs(600),
             dedupe_ids: 1_000_000,

@@ -25,6 +25,7 @@ mod queues;
 mod replay;
 mod reply;
 mod ring;
+mod share;
 mod subscription;
 
 use std::sync::Arc;
@@ -47,6 +48,7 @@ pub use self::{
     },
     position::{Epoch, InvalidPosition, Position},
     reply::{Replier, Reply},
+    share::Share,
 };
 use crate::session::Outbound;
 
@@ -267,6 +269,37 @@ pub trait Broker: Send + Sync + 'static {
     /// What is kept and how far workers are behind. For people to look at.
     async fn storage(&self) -> StorageInfo {
         StorageInfo::default()
+    }
+
+    /// Which partition of the log a destination belongs to.
+    fn partition_of(&self, _route: &str) -> u32 {
+        0
+    }
+
+    /// Brings a volatile message to those who subscribe at this instance, and to nobody else:
+    /// for what every instance derives from the log by itself.
+    fn tell_here(&self, publish: Publish) {
+        drop(self.publish(publish));
+    }
+
+    /// Joins those who share the work of reading the log under this name, on all instances:
+    /// each partition is one member's at a time, but for the moments of a change, in which
+    /// two may think so. Whoever writes down its places must notice that.
+    ///
+    /// A log of one instance gives all of it.
+    async fn share(&self, _name: &str) -> Result<Share, BrokerError> {
+        Ok(Share::all(self.log().await?.heads.len() as u32))
+    }
+
+    /// Reads some partitions of the log, each from the given offset.
+    ///
+    /// Refused like [`read_log`](Self::read_log); a log of one instance is read as a whole.
+    async fn read_partitions(
+        &self,
+        starts: &[(u32, u64)],
+    ) -> Result<Box<dyn LogReader>, BrokerError> {
+        let starts: Vec<_> = starts.iter().map(|(_, start)| *start).collect();
+        self.read_log(&starts).await
     }
 
     /// Answers what was accepted, then refuses everything. Idempotent.

@@ -2,30 +2,45 @@
 
 /// How a log is divided. A destination always falls into the same partition, which is what
 /// makes its messages comparable; what lies in different ones has no order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Partitions(u32);
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Partitions {
+    count: u32,
+    /// What of a destination decides.
+    key: fn(&str) -> &str,
+}
 
 impl Partitions {
     /// A log of one sequence.
-    pub(super) const ONE: Self = Self(1);
+    pub(super) const ONE: Self = Self { count: 1, key: whole };
 
     /// So many, at least one.
     #[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "only a shared log has many"))]
     pub(super) fn new(count: u32) -> Self {
-        Self(count.max(1))
+        Self { count: count.max(1), key: whole }
+    }
+
+    /// The same, decided by a part of the destination.
+    #[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "only a shared log has many"))]
+    pub(super) fn keyed(self, key: fn(&str) -> &str) -> Self {
+        Self { key, ..self }
     }
 
     pub(super) fn count(self) -> usize {
-        self.0 as usize
+        self.count as usize
     }
 
     /// The partition of a destination, as Kafka's own clients compute it from a key.
     pub(super) fn of(self, route: &str) -> usize {
-        if self.0 == 1 {
+        if self.count == 1 {
             return 0;
         }
-        (murmur2(route.as_bytes()) & 0x7fff_ffff) as usize % self.count()
+        (murmur2((self.key)(route).as_bytes()) & 0x7fff_ffff) as usize % self.count()
     }
+}
+
+/// All of a destination decides about its partition: the default.
+pub(super) fn whole(route: &str) -> &str {
+    route
 }
 
 /// MurmurHash 2 for 32 bits, with the seed that Kafka's partitioner has.
@@ -65,6 +80,16 @@ mod tests {
             ("abc", 479_470_107),
         ] {
             assert_eq!(murmur2(text.as_bytes()) as i32, hash, "{text}");
+        }
+    }
+
+    #[test]
+    fn destinations_with_the_same_key_lie_together() {
+        let partitions =
+            Partitions::new(64).keyed(|route| route.rsplit('.').next().unwrap_or(route));
+        for n in 0..100 {
+            let (one, other) = (format!("/topic/rooms.{n}"), format!("/topic/markers.{n}"));
+            assert_eq!(partitions.of(&one), partitions.of(&other));
         }
     }
 

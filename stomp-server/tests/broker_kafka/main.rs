@@ -9,6 +9,7 @@ mod nodes;
 #[cfg(feature = "cli")]
 mod processes;
 mod promises;
+mod shares;
 #[cfg(feature = "cli")]
 #[path = "../started/mod.rs"]
 mod started;

@@ -31,16 +31,17 @@ impl LogStore for Sql {
         rows.iter().map(cursor).collect()
     }
 
+    async fn begin_cursors(&self, cursors: &[LogCursor]) -> StoreResult<()> {
+        let mut transaction = self.begin().await?;
+        insert_cursors(self.dialect, &mut transaction, cursors).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
     async fn reset_cursors(&self, cursors: &[LogCursor]) -> StoreResult<()> {
         let mut transaction = self.begin().await?;
         sqlx::query("DELETE FROM log_cursor").execute(&mut *transaction).await?;
-        let mut query = Builder::new("INSERT INTO log_cursor (part, epoch, next_offset) ");
-        query.push_values(cursors, |mut row, cursor| {
-            row.push_bind(i64::from(cursor.partition))
-                .push_bind(i64::from(cursor.epoch))
-                .push_bind(cursor.next as i64);
-        });
-        query.build().execute(&mut *transaction).await?;
+        insert_cursors(self.dialect, &mut transaction, cursors).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -145,6 +146,22 @@ fn without_room(row: &MessageRow) -> DeadRecord {
         reason: "the room does not exist any more",
         body: serde_json::to_string(&row.message).unwrap_or_default(),
     }
+}
+
+async fn insert_cursors(
+    dialect: Dialect,
+    transaction: &mut Transaction,
+    cursors: &[LogCursor],
+) -> StoreResult<()> {
+    let mut query = Builder::new(dialect.insert_new());
+    query.push(" log_cursor (part, epoch, next_offset) ");
+    query.push_values(cursors, |mut row, cursor| {
+        row.push_bind(i64::from(cursor.partition))
+            .push_bind(i64::from(cursor.epoch))
+            .push_bind(cursor.next as i64);
+    });
+    query.build().execute(&mut **transaction).await?;
+    Ok(())
 }
 
 fn cursor(row: &Row) -> StoreResult<LogCursor> {

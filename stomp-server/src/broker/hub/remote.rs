@@ -39,7 +39,8 @@ impl Hub {
         remote: Arc<dyn Remote>,
     ) -> Self {
         let mut hub = Self { epoch, remote: Some(remote), ..Self::in_memory(config) };
-        hub.channels.divide(Partitions::new(starts.len() as u32));
+        let partitions = Partitions::new(starts.len() as u32).keyed(hub.config.partition_key);
+        hub.channels.divide(partitions);
         let log = hub.log.get_mut();
         log.heads = starts.iter().map(|start| start + 1).collect();
         log.ring.start_behind_each(starts);

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::{
-    ClientConfig, ClientContext,
+    ClientConfig, ClientContext, Offset, TopicPartitionList,
     config::{FromClientConfigAndContext, RDKafkaLogLevel},
     consumer::{BaseConsumer, Consumer, ConsumerContext, StreamConsumer},
-    error::{KafkaError, KafkaResult},
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     producer::{DeliveryResult, ProducerContext, ThreadedProducer},
 };
 
@@ -143,6 +143,36 @@ fn consumer(config: &KafkaConfig) -> ClientConfig {
 pub(super) fn extent(reader: &Reader, topic: &str, partition: usize) -> KafkaResult<(u64, u64)> {
     let (low, high) = patiently(|| reader.fetch_watermarks(topic, partition as i32, PATIENCE))?;
     Ok((low.max(0) as u64, high.max(0) as u64))
+}
+
+/// From where to where each partition reaches, as Kafka counts: two questions to each node,
+/// however many partitions there are.
+pub(super) fn extents(
+    reader: &Reader,
+    topic: &str,
+    partitions: usize,
+) -> KafkaResult<Vec<(u64, u64)>> {
+    let ends = |end: Offset| -> KafkaResult<Vec<u64>> {
+        let mut places = TopicPartitionList::new();
+        for partition in 0..partitions {
+            places.add_partition_offset(topic, partition as i32, end)?;
+        }
+        // Where a time is asked for, these two stand for the beginning and the end.
+        let found = patiently(|| {
+            let found = reader.offsets_for_times(places.clone(), PATIENCE)?;
+            found.elements().iter().try_for_each(|place| place.error())?;
+            Ok(found)
+        })?;
+        let place = |partition| found.find_partition(topic, partition).map(|place| place.offset());
+        (0..partitions as i32)
+            .map(|partition| match place(partition) {
+                Some(Offset::Offset(offset)) => Ok(offset.max(0) as u64),
+                _ => Err(KafkaError::OffsetFetch(RDKafkaErrorCode::UnknownPartition)),
+            })
+            .collect()
+    };
+    let (low, high) = (ends(Offset::Beginning)?, ends(Offset::End)?);
+    Ok(low.into_iter().zip(high).collect())
 }
 
 /// Asks again while a partition is looking for its leader, as one that was just made does.

@@ -20,6 +20,7 @@ mod reach;
 mod receipts;
 mod record;
 mod scan;
+mod share;
 mod tail;
 mod topics;
 mod upkeep;
@@ -39,8 +40,8 @@ use self::{
 };
 use super::{
     Accepted, Broker, BrokerError, Capabilities, Class, Durability, LogInfo, LogReader, Outcome,
-    Place, Publish, QueueInfo, Reply, StorageInfo, SubscribeRequest, Subscribed, SubscriptionKey,
-    Token,
+    Place, Publish, QueueInfo, Reply, Share, StorageInfo, SubscribeRequest, Subscribed,
+    SubscriptionKey, Token,
     hub::{Hub, check_start},
     partition::Partitions,
 };
@@ -116,9 +117,7 @@ impl KafkaBroker {
     async fn extents(&self) -> Result<Vec<(u64, u64)>, BrokerError> {
         let topic = self.log_topic.clone();
         let partitions = self.hub.partitions();
-        let asked = self.reach.ask(move |reader| {
-            (0..partitions).map(|partition| client::extent(reader, &topic, partition)).collect()
-        });
+        let asked = self.reach.ask(move |reader| client::extents(reader, &topic, partitions));
         asked.await.map_err(|error| {
             tracing::warn!(%error, "the log does not tell how far it reaches");
             unavailable()
@@ -178,14 +177,42 @@ impl Broker for KafkaBroker {
 
     async fn read_log(&self, starts: &[u64]) -> Result<Box<dyn LogReader>, BrokerError> {
         self.hub.check_open()?;
-        let extents = self.extents().await?;
-        if starts.len() != extents.len() {
+        if starts.len() != self.hub.partitions() {
             return Err(BrokerError::refused(
                 Code::Invalid,
-                format!("This log has {} partitions, not {}.", extents.len(), starts.len()),
+                format!("This log has {} partitions, not {}.", self.hub.partitions(), starts.len()),
             ));
         }
-        for (start, (low, high)) in starts.iter().zip(extents) {
+        let starts: Vec<_> = (0..).zip(starts.iter().copied()).collect();
+        self.read_partitions(&starts).await
+    }
+
+    fn partition_of(&self, route: &str) -> u32 {
+        self.hub.partition(route) as u32
+    }
+
+    fn tell_here(&self, publish: Publish) {
+        if self.hub.check_open().is_ok() {
+            self.hub.broadcast(publish);
+        }
+    }
+
+    async fn share(&self, name: &str) -> Result<Share, BrokerError> {
+        self.hub.check_open()?;
+        let share = share::join(&self.config, &self.hub, &self.log_topic, name);
+        share.map_err(|error| BrokerError::unknown(error.to_string()))
+    }
+
+    async fn read_partitions(
+        &self,
+        starts: &[(u32, u64)],
+    ) -> Result<Box<dyn LogReader>, BrokerError> {
+        self.hub.check_open()?;
+        let extents = self.extents().await?;
+        for (partition, start) in starts {
+            let Some((low, high)) = extents.get(*partition as usize) else {
+                return Err(BrokerError::refused(Code::Invalid, "There is no such partition."));
+            };
             check_start(*start, low + 1, high + 1)?;
         }
         let worker = Worker::new(&self.config, self.hub.clone(), &self.log_topic, starts);

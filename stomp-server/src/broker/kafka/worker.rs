@@ -41,19 +41,19 @@ struct Read {
 }
 
 impl Worker {
-    /// A reader from these offsets on, one for each partition.
+    /// A reader of these partitions, each from its offset on.
     pub(super) fn new(
         config: &KafkaConfig,
         hub: Arc<Hub>,
         topic: &str,
-        starts: &[u64],
+        starts: &[(u32, u64)],
     ) -> KafkaResult<Self> {
         let consumer = client::worker(config)?;
         let mut places = TopicPartitionList::new();
-        for (partition, start) in starts.iter().enumerate() {
+        for (partition, start) in starts {
             // Offset N of ours is the log's N - 1; 0 asks for everything as well as 1 does.
             let from = Offset::Offset(start.saturating_sub(1) as i64);
-            places.add_partition_offset(topic, partition as i32, from)?;
+            places.add_partition_offset(topic, *partition as i32, from)?;
         }
         consumer.assign(&places)?;
         let closing = hub.closing.clone();

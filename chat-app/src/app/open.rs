@@ -1,0 +1,76 @@
+//! What the ports stand on: the database and the log, as configured.
+
+use std::sync::Arc;
+
+use stomp_server::broker::{Broker, BrokerConfig, Durability, JournalBroker, MemoryBroker};
+
+use super::Failure;
+use crate::{
+    config::{BrokerChoice, Config, DatabaseChoice},
+    domain::partition_key,
+    store::sql::Sql,
+};
+
+pub(super) async fn database(choice: &DatabaseChoice) -> Result<Sql, Failure> {
+    Sql::open(choice)
+        .await
+        .map_err(|error| format!("the database {choice} cannot be used: {error}").into())
+}
+
+pub(super) async fn log(config: &Config) -> Result<Arc<dyn Broker>, Failure> {
+    let knobs = BrokerConfig {
+        publish_timeout: config.publish_timeout,
+        partition_key,
+        ..BrokerConfig::default()
+    };
+    Ok(match &config.broker {
+        BrokerChoice::Memory => Arc::new(MemoryBroker::new(knobs)),
+        BrokerChoice::Sqlite(path) => Arc::new(
+            JournalBroker::open(path, knobs)
+                .await
+                .map_err(|error| format!("the log {} cannot be used: {error}", path.display()))?,
+        ),
+        BrokerChoice::Kafka(nodes) => kafka(config, nodes, knobs).await?,
+    })
+}
+
+#[cfg(feature = "kafka")]
+async fn kafka(
+    config: &Config,
+    nodes: &str,
+    broker: BrokerConfig,
+) -> Result<Arc<dyn Broker>, Failure> {
+    use stomp_server::broker::{KafkaBroker, KafkaConfig};
+    // A body grows a little when the server puts its own words around it.
+    const AROUND: usize = 64 << 10;
+    let knobs = KafkaConfig {
+        prefix: config.kafka_prefix.clone(),
+        allow_weak_log: config.allow_weak_log,
+        max_body: config.max_body + AROUND,
+        broker,
+        ..KafkaConfig::new(nodes)
+    };
+    let opened = KafkaBroker::open(knobs).await;
+    let broker = opened.map_err(|error| format!("the log kafka://{nodes}: {error}"))?;
+    Ok(Arc::new(broker))
+}
+
+#[cfg(not(feature = "kafka"))]
+async fn kafka(_: &Config, nodes: &str, _: BrokerConfig) -> Result<Arc<dyn Broker>, Failure> {
+    Err(format!("the log kafka://{nodes}: this program was built without Kafka").into())
+}
+
+/// What a receipt survives, in words.
+pub(super) fn describe(choice: &BrokerChoice, durability: Durability) -> String {
+    let survives = match durability {
+        Durability::Memory => "nothing: what is not yet stored ends with the process",
+        Durability::Disk => "the process and a loss of power",
+        Durability::Replicated => "the loss of a node",
+    };
+    let place = match choice {
+        BrokerChoice::Memory => "in memory".to_owned(),
+        BrokerChoice::Sqlite(path) => path.display().to_string(),
+        BrokerChoice::Kafka(nodes) => format!("kafka://{nodes}"),
+    };
+    format!("survive {survives} ({}, log {place})", durability.as_str())
+}
