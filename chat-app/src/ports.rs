@@ -28,8 +28,14 @@ pub(crate) enum StoreError {
 pub(crate) type StoreResult<T> = Result<T, StoreError>;
 
 impl From<StoreError> for Problem {
-    /// The cause is for the operator's log, not for peers.
     fn from(error: StoreError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&StoreError> for Problem {
+    /// The cause is for the operator's log, not for peers.
+    fn from(error: &StoreError) -> Self {
         tracing::error!(%error, "a request could not be served");
         Self::new(Code::Unavailable, "The database does not answer at the moment.")
             .with_retry_after(std::time::Duration::from_secs(1))

@@ -113,7 +113,7 @@ async fn two_instances_are_one_room(cluster: &Cluster, ann: &Person, bob: &Perso
     let topic = format!("/topic/rooms.{room}");
     b.subscribe("room", &topic, &[]).await;
     b.subscribe("rooms", "/user/queue/rooms", &[]).await;
-    let said = a.say(room, "hello", "hello").await.unwrap();
+    let said = a.say(room, "hello", "hello").await.expect("a receipt");
     let heard = b.message_on("room").await;
     assert_eq!(header(&heard, "position"), header(&said, "position"));
     assert_eq!(event(&b.message_on("rooms").await)["type"], "activity");
@@ -123,9 +123,9 @@ async fn two_instances_are_one_room(cluster: &Cluster, ann: &Person, bob: &Perso
     assert!(ann.call(reqwest::Method::DELETE, &member, None).await.0.is_success());
     let last = event(&b.message_on("room").await);
     assert_eq!((&last["type"], &last["action"]), (&json!("member"), &json!("kicked")));
-    a.say(room, "alone", "alone").await.unwrap();
+    a.say(room, "alone", "alone").await.expect("a receipt");
     b.silence_on("room").await;
-    assert_eq!(b.say(room, "no", "no").await.unwrap_err()["code"], "not-found");
+    assert_eq!(b.say(room, "no", "no").await.expect_err("refused")["code"], "not-found");
     ann.put(&member, json!({})).await;
 }
 

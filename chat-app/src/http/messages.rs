@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::{Json as JsonAnswer, extract::State, http::StatusCode, response::IntoResponse};
+use axum::{
+    Json as JsonAnswer,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use serde::Deserialize;
 
 use super::{
@@ -13,7 +18,7 @@ use super::{
     rooms::made,
 };
 use crate::{
-    domain::{Message, MessageId, Page, no_such_message},
+    domain::{Message, MessageId, no_such_message},
     ports::Range,
     service::{Chat, PageQuery, Sent},
 };
@@ -33,9 +38,10 @@ pub(super) async fn page(
     caller: Caller,
     InRoom(room): InRoom,
     Params(params): Params<PageParams>,
-) -> Answer<JsonAnswer<Page>> {
+) -> Answer<Response> {
     let query = params.query()?;
-    Ok(JsonAnswer(chat.page(&caller.user.id, &room, &query).await?))
+    let page = chat.page(&caller.user.id, &room, &query).await?;
+    Ok(JsonAnswer(&*page).into_response())
 }
 
 impl PageParams {

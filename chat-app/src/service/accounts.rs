@@ -60,7 +60,7 @@ impl Chat {
     /// Who a token is of, if there is still such a user.
     pub(crate) async fn identify(&self, token: &str) -> Result<(Identity, User), Problem> {
         let identity = self.tokens.verify(token)?;
-        let user = self.accounts.user(&identity.user).await?;
+        let user = self.users.get(&identity.user).await?;
         let user = user
             .ok_or_else(|| Problem::new(Code::Unauthorized, "There is no such user any more."))?;
         Ok((identity, user))

@@ -1,6 +1,6 @@
 //! What was said, page by page.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use stomp_server::{
     broker::Position,
@@ -42,17 +42,26 @@ impl Chat {
         viewer: &UserId,
         room: &RoomId,
         query: &PageQuery,
-    ) -> Result<Page, Problem> {
+    ) -> Result<Arc<Page>, Problem> {
         self.memberships.role(room, viewer).await?;
         let partition = self.log.partition_of(room);
-        if let Some(position) = query.at_least.filter(|position| position.epoch == self.epoch) {
+        let at_least = query.at_least.filter(|position| position.epoch == self.epoch);
+        if let Some(position) = at_least {
             self.progress.reached(partition, position, PATIENCE).await;
+        }
+        if query.range == Range::Newest && query.around_id.is_none() {
+            return match at_least {
+                None => self.newest.get(room, partition, query.limit).await,
+                Some(position) => {
+                    self.newest.at_least(position, room, partition, query.limit).await
+                }
+            };
         }
         let range = match &query.around_id {
             None => query.range.clone(),
             Some(id) => Range::Around(self.ordinal_of(room, id).await?),
         };
-        Ok(self.history.page(room, partition, &range, query.limit).await?)
+        Ok(Arc::new(self.history.page(room, partition, &range, query.limit).await?))
     }
 
     /// One message of a room that `viewer` is in.

@@ -9,12 +9,14 @@ mod log;
 mod markers;
 mod membership;
 mod messages;
+mod newest;
 mod passwords;
 mod relay;
 mod rooms;
 mod throttle;
 mod tokens;
 mod typing;
+mod users;
 
 use std::sync::Arc;
 
@@ -28,11 +30,13 @@ pub(crate) use self::{
     markers::Markers,
     membership::Memberships,
     messages::{Outgoing, Sent},
+    newest::NewestPages,
     passwords::Passwords,
     relay::Relay,
     rooms::RoomRequest,
     throttle::Throttle,
     tokens::{Identity, TOKEN_LIFE, Tokens, own_secret},
+    users::Users,
 };
 use crate::{
     ports::{Accounts, History, Rooms},
@@ -44,6 +48,8 @@ pub(crate) struct Chat {
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) rooms: Arc<dyn Rooms>,
     pub(crate) history: Arc<dyn History>,
+    pub(crate) newest: NewestPages,
+    pub(crate) users: Users,
     pub(crate) memberships: Arc<Memberships>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) passwords: Passwords,

@@ -99,9 +99,9 @@ struct RoomsReply {
 
 /// A room, as it is entered: what it is, and its newest page.
 #[derive(Serialize)]
-struct Entry {
+struct Entry<'a> {
     room: Room,
-    page: Page,
+    page: &'a Page,
 }
 
 impl Rooms {
@@ -119,7 +119,7 @@ impl Rooms {
     ) -> Result<SharedMessage, Problem> {
         let page = self.chat.page(user, room, &PageQuery::default()).await?;
         let room = self.chat.room(user, room).await?;
-        reply(destination, &Entry { room, page })
+        reply(destination, &Entry { room, page: &page })
     }
 }
 

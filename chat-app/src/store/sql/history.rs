@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{Message, MessageId, Page, RoomId},
-    ports::{History, Range, StoreResult},
+    ports::{History, Range, StoreError, StoreResult},
 };
 
 #[async_trait]
@@ -23,8 +23,11 @@ impl History for Sql {
         range: &Range,
         limit: u32,
     ) -> StoreResult<Page> {
+        if let Some(page) = self.page_at_once(room, partition, range, limit).await? {
+            return Ok(page);
+        }
         let mut snapshot = self.snapshot().await?;
-        let position = cursor(&mut snapshot, partition).await?;
+        let (epoch, next) = cursor(&mut snapshot, partition).await?;
         let last = last_ordinal(&mut snapshot, room).await?;
         let messages = match range {
             Range::Newest => below(&mut snapshot, room, i64::MAX, limit).await?,
@@ -32,13 +35,7 @@ impl History for Sql {
             Range::After(ordinal) => above(&mut snapshot, room, *ordinal, limit).await?,
             Range::Around(ordinal) => around(&mut snapshot, room, *ordinal, limit).await?,
         };
-        let ordinal = |message: Option<&Message>| message.and_then(|message| message.ordinal);
-        Ok(Page {
-            before: ordinal(messages.first()).filter(|first| *first > 1),
-            after: ordinal(messages.last()).filter(|newest| *newest < last),
-            position,
-            messages,
-        })
+        Ok(page(messages, last, epoch, next))
     }
 
     async fn message(&self, room: &RoomId, id: &MessageId) -> StoreResult<Option<Message>> {
@@ -52,18 +49,75 @@ impl History for Sql {
     }
 }
 
-/// The last place that has been taken over: what comes behind it is not in the page.
-async fn cursor(connection: &mut Connection, partition: u32) -> StoreResult<String> {
+impl Sql {
+    /// A page by one statement, which is of one moment by itself. `None` for pages that take
+    /// more, and for empty ones, whose moment no row would tell.
+    async fn page_at_once(
+        &self,
+        room: &RoomId,
+        partition: u32,
+        range: &Range,
+        limit: u32,
+    ) -> StoreResult<Option<Page>> {
+        let (side, ordinal, order) = match range {
+            Range::Newest => ("<", i64::MAX, "DESC"),
+            Range::Before(ordinal) => ("<", *ordinal, "DESC"),
+            Range::After(ordinal) => (">", *ordinal, "ASC"),
+            Range::Around(_) => return Ok(None),
+        };
+        let sql = format!(
+            "SELECT {MESSAGE}, \
+             (SELECT h.last_ordinal FROM room_heads h WHERE h.room_id = ?), \
+             (SELECT c.epoch FROM log_cursor c WHERE c.part = ?), \
+             (SELECT c.next_offset FROM log_cursor c WHERE c.part = ?) \
+             FROM messages x WHERE x.room_id = ? AND x.ordinal {side} ? \
+             ORDER BY x.ordinal {order} LIMIT ?"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(room.as_str())
+            .bind(i64::from(partition))
+            .bind(i64::from(partition))
+            .bind(room.as_str())
+            .bind(ordinal)
+            .bind(i64::from(limit))
+            .fetch_all(&self.read)
+            .await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let number = |column| Ok::<_, StoreError>(row.try_get::<Option<i64>, _>(column)?);
+        let (last, epoch, next) = (number(10)?, number(11)?, number(12)?);
+        let mut messages =
+            rows.iter().map(|row| rows::message(row, 0)).collect::<StoreResult<Vec<_>>>()?;
+        if order == "DESC" {
+            messages.reverse();
+        }
+        let number = |value: Option<i64>| value.unwrap_or(0);
+        Ok(Some(page(messages, number(last), number(epoch), number(next))))
+    }
+}
+
+/// The page, and what lies around it. Its position is the last place that has been taken over:
+/// what comes behind it is not in the page.
+fn page(messages: Vec<Message>, last: i64, epoch: i64, next: i64) -> Page {
+    let ordinal = |message: Option<&Message>| message.and_then(|message| message.ordinal);
+    let offset = (next as u64).saturating_sub(1);
+    Page {
+        before: ordinal(messages.first()).filter(|first| *first > 1),
+        after: ordinal(messages.last()).filter(|newest| *newest < last),
+        position: Position { epoch: Epoch(epoch as u32), offset }.to_string(),
+        messages,
+    }
+}
+
+/// Epoch and next offset of a partition.
+async fn cursor(connection: &mut Connection, partition: u32) -> StoreResult<(i64, i64)> {
     let row = sqlx::query("SELECT epoch, next_offset FROM log_cursor WHERE part = ?")
         .bind(i64::from(partition))
         .fetch_optional(&mut *connection)
         .await?;
-    let (epoch, next): (i64, i64) = match row {
+    Ok(match row {
         Some(row) => (row.try_get(0)?, row.try_get(1)?),
         None => (0, 0),
-    };
-    let offset = (next as u64).saturating_sub(1);
-    Ok(Position { epoch: Epoch(epoch as u32), offset }.to_string())
+    })
 }
 
 async fn last_ordinal(connection: &mut Connection, room: &RoomId) -> StoreResult<i64> {
