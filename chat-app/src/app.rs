@@ -2,6 +2,7 @@
 
 mod folder;
 mod open;
+mod push;
 mod tasks;
 
 use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
@@ -13,8 +14,10 @@ use stomp_server::{
 };
 use tokio::net::TcpListener;
 
+pub use self::push::notifications;
 use self::{
     folder::{SECRET, lock, prepare},
+    push::Push,
     tasks::Tasks,
 };
 use crate::{
@@ -99,7 +102,9 @@ impl App {
         let (markers, marker_task) = Markers::new(log.clone());
         let tokens = Arc::new(Tokens::new(&secret, Arc::new(sql.clone())));
         tokens.refresh().await?;
+        let push = Push::open(&config.push, &config.data, &sql)?;
         let chat = Arc::new(Chat {
+            desk: push.desk.clone(),
             accounts: Arc::new(sql.clone()),
             rooms: Arc::new(sql.clone()),
             history: Arc::new(sql.clone()),
@@ -127,6 +132,9 @@ impl App {
         }
         if config.roles.chat {
             workers.spawn("currency", currency.run(broker, workers.stop.clone()));
+        }
+        if config.roles.notify {
+            workers.spawn("notify", push.run(log.clone(), workers.stop.clone()));
         }
 
         let health = Health { sql: sql.clone(), log, progress };

@@ -1,23 +1,32 @@
 //! Every knob, with its default and its reason; what cannot be is refused before anything starts.
 
 mod choice;
+mod push;
 mod units;
 
 use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-pub use self::choice::{BrokerChoice, DatabaseChoice, DatabaseUrl};
-use self::units::{address, duration, size};
+pub use self::{
+    choice::{BrokerChoice, DatabaseChoice, DatabaseUrl},
+    push::{NotificationsAction, NotificationsRequest, PushConfig},
+};
+use self::{
+    push::{NotificationsArgs, PushArgs},
+    units::{address, duration, size},
+};
 use crate::role::Roles;
 
 /// What the program was asked to do.
 #[derive(Debug)]
 pub enum Command {
     /// Run the server.
-    Serve(Config),
+    Serve(Box<Config>),
     /// Print a token.
     Token(TokenRequest),
+    /// Look after pushes that wait or were given up.
+    Notifications(NotificationsRequest),
 }
 
 /// The server's configuration, checked.
@@ -53,6 +62,8 @@ pub struct Config {
     pub max_connections_per_user: usize,
     /// Failed logins of an account in a minute.
     pub rate_login: u32,
+    /// How pushes leave.
+    pub push: PushConfig,
 }
 
 /// A token that somebody wants printed.
@@ -120,20 +131,10 @@ const NOT_YET_FLAGS: &[&str] = &[
     "--tls-key",
     "--tls-client-ca",
     "--rate-send",
-    "--allow-private-push",
     "--scope",
 ];
-const NOT_YET_COMMANDS: &[&str] = &[
-    "migrate",
-    "demo",
-    "export",
-    "import",
-    "backup",
-    "notifications",
-    "config",
-    "check",
-    "doctor",
-];
+const NOT_YET_COMMANDS: &[&str] =
+    &["migrate", "demo", "export", "import", "backup", "config", "check", "doctor"];
 
 #[derive(Parser)]
 #[command(name = "chat-app", version, about, args_conflicts_with_subcommands = true)]
@@ -147,9 +148,11 @@ struct Cli {
 #[derive(Subcommand)]
 enum SubCommand {
     /// Run the server (also without any command)
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Print a token for a user, alone on the last line; an unknown user is made
     Token(TokenArgs),
+    /// Pushes that wait or were given up
+    Notifications(NotificationsArgs),
 }
 
 #[derive(Args)]
@@ -198,6 +201,8 @@ struct ServeArgs {
     /// Failed logins of an account in a minute
     #[arg(long, env = "CHAT_RATE_LOGIN", default_value_t = 10)]
     rate_login: u32,
+    #[command(flatten)]
+    push: PushArgs,
 }
 
 #[derive(Args)]
@@ -231,8 +236,9 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Fault>
     let cli = Cli::try_parse_from(args).map_err(|error| Fault(Refusal::Form(error)))?;
     match cli.command {
         Some(SubCommand::Token(args)) => args.checked().map(Command::Token),
-        Some(SubCommand::Serve(args)) => args.checked().map(Command::Serve),
-        None => cli.serve.checked().map(Command::Serve),
+        Some(SubCommand::Notifications(args)) => args.checked().map(Command::Notifications),
+        Some(SubCommand::Serve(args)) => args.checked().map(Box::new).map(Command::Serve),
+        None => cli.serve.checked().map(Box::new).map(Command::Serve),
     }
 }
 
@@ -291,6 +297,7 @@ impl ServeArgs {
             max_connections: self.max_connections,
             max_connections_per_user: self.max_connections_per_user,
             rate_login: self.rate_login,
+            push: self.push.checked(&mut faults),
         };
         faults.none()?;
         Ok(config)
@@ -403,7 +410,7 @@ mod tests {
         assert!(said.contains("--broker kafka://") && !said.contains("SQLite"), "{said}");
         let said = told(&[&["--role", "chat"], &shared[2..]].concat());
         assert!(said.contains("--database mysql://") && !said.contains("this log"), "{said}");
-        assert!(told(&["--role", "notify"]).contains("roles are api, chat and store"));
+        assert!(told(&["--role", "talk"]).contains("roles are api, chat, store and notify"));
         for role in ["api", "chat,store", "all"] {
             let Command::Serve(config) =
                 parsed(&[&["--role", role], &shared[..]].concat()).unwrap()

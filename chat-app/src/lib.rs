@@ -19,11 +19,6 @@ mod http;
 #[path = "../tests/support/mariadb.rs"]
 #[allow(dead_code, reason = "shared with the tests of the program")]
 mod mariadb;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "the app is composed with it when its tables are there"
-)]
 mod notify;
 mod ports;
 pub mod role;

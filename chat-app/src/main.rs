@@ -27,11 +27,12 @@ fn main() -> ExitCode {
         Err(error) => return failed(&error),
     };
     let done = match command {
-        Command::Serve(config) => runtime.block_on(serve(config)),
+        Command::Serve(config) => runtime.block_on(serve(*config)),
         Command::Token(request) => runtime.block_on(async {
             println!("{}", app::token(&request).await?);
             Ok(())
         }),
+        Command::Notifications(request) => runtime.block_on(app::notifications(&request)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

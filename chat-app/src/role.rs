@@ -2,6 +2,8 @@
 
 use crate::config::{BrokerChoice, DatabaseChoice};
 
+const ROLES: &str = "api, chat, store and notify";
+
 /// The roles of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Roles {
@@ -11,12 +13,14 @@ pub struct Roles {
     pub chat: bool,
     /// The log, written behind into SQL.
     pub store: bool,
+    /// Pushes to whoever is not there.
+    pub notify: bool,
 }
 
 impl Roles {
     /// One process does everything.
-    pub const ALL: Self = Self { api: true, chat: true, store: true };
-    const NONE: Self = Self { api: false, chat: false, store: false };
+    pub const ALL: Self = Self { api: true, chat: true, store: true, notify: true };
+    const NONE: Self = Self { api: false, chat: false, store: false, notify: false };
 
     /// Reads the words of `--role`.
     pub(crate) fn parse(words: &[String]) -> Result<Self, String> {
@@ -27,13 +31,14 @@ impl Roles {
                 "api" => roles.api = true,
                 "chat" => roles.chat = true,
                 "store" => roles.store = true,
+                "notify" => roles.notify = true,
                 other => {
-                    return Err(format!("--role {other}: roles are api, chat and store, or all."));
+                    return Err(format!("--role {other}: roles are {ROLES}, or all."));
                 }
             }
         }
         if roles == Self::NONE {
-            return Err("--role: roles are api, chat and store, or all.".into());
+            return Err(format!("--role: roles are {ROLES}, or all."));
         }
         Ok(roles)
     }
@@ -83,7 +88,7 @@ mod tests {
     #[test]
     fn roles_are_a_list_or_all() {
         assert_eq!(parsed(&["all"]), Ok(Roles::ALL));
-        assert_eq!(parsed(&["api", "chat", "store"]), Ok(Roles::ALL));
+        assert_eq!(parsed(&["api", "chat", "store", "notify"]), Ok(Roles::ALL));
         assert_eq!(parsed(&["chat"]), Ok(Roles { chat: true, ..Roles::NONE }));
         assert!(parsed(&["chat", "talk"]).unwrap_err().contains("talk"));
         assert!(parsed(&[""]).is_err());

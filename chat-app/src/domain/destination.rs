@@ -1,6 +1,6 @@
 //! What the chat calls its destinations.
 
-use super::RoomId;
+use super::{RoomId, UserId};
 
 /// Where a room's events go.
 pub(crate) const ROOM_TOPIC: &str = "/topic/rooms.";
@@ -14,9 +14,10 @@ const ROOM_APP: &str = "/app/rooms.";
 pub(crate) const ROOMS_APP: &str = "/app/rooms";
 /// What happens to one's rooms.
 pub(crate) const ROOMS_QUEUE: &str = "/user/queue/rooms";
+/// What a user is told that is not in the room.
+pub(crate) const NOTIFICATIONS_QUEUE: &str = "/user/queue/notifications";
 /// All that a user may subscribe to of its own.
-pub(crate) const OWN_QUEUES: [&str; 3] =
-    [ROOMS_QUEUE, "/user/queue/notifications", "/user/queue/errors"];
+pub(crate) const OWN_QUEUES: [&str; 3] = [ROOMS_QUEUE, NOTIFICATIONS_QUEUE, "/user/queue/errors"];
 
 pub(crate) fn room_topic(room: &RoomId) -> String {
     format!("{ROOM_TOPIC}{room}")
@@ -36,6 +37,11 @@ pub(crate) fn own_rooms_route(user: &str) -> String {
 pub(crate) fn partition_key(route: &str) -> &str {
     let room = route.strip_prefix(ROOM_TOPIC).or_else(|| route.strip_prefix(MARKERS_TOPIC));
     room.unwrap_or(route)
+}
+
+/// The route that brings a notification to all sessions of a user.
+pub(crate) fn own_notifications_route(user: &UserId) -> String {
+    format!("/user/{user}/queue/notifications")
 }
 
 /// A destination of the log, told apart.

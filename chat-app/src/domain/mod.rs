@@ -12,8 +12,9 @@ mod user;
 
 pub(crate) use self::{
     destination::{
-        LogRoute, OWN_QUEUES, ROOM_TOPIC, ROOMS_APP, ROOMS_QUEUE, markers_topic, own_rooms_route,
-        parse_app, partition_key, room_topic,
+        LogRoute, NOTIFICATIONS_QUEUE, OWN_QUEUES, ROOM_TOPIC, ROOMS_APP, ROOMS_QUEUE,
+        markers_topic, own_notifications_route, own_rooms_route, parse_app, partition_key,
+        room_topic,
     },
     event::{Event, MemberAction, RoomsEvent},
     id::{ClientMessageId, MessageId, RoomId, UserId},

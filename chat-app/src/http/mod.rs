@@ -3,6 +3,7 @@
 mod accounts;
 mod body;
 mod cors;
+mod devices;
 mod health;
 mod identity;
 mod messages;
@@ -79,4 +80,8 @@ fn api() -> Router<Arc<Chat>> {
             get(messages::show).patch(messages::edit).delete(messages::delete),
         )
         .route("/rooms/{room}/read", put(messages::read))
+        .route("/devices", get(devices::list).post(devices::register))
+        .route("/devices/{device}", delete(devices::forget))
+        .route("/devices/{device}/test", post(devices::try_out))
+        .route("/push/vapid-key", get(devices::vapid_key))
 }

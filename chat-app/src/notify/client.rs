@@ -162,7 +162,9 @@ pub(super) fn outcome(answered: Result<Answer, Silence>) -> Outcome {
         Err(Silence::Forbidden(unfit)) => {
             return Outcome::Refused { cause: format!("the address is not allowed: {unfit}") };
         }
-        Err(silence) => return Outcome::Later { wait: None, cause: silence.to_string() },
+        Err(silence) => {
+            return Outcome::Later { wait: None, cause: silence.to_string(), service: true };
+        }
     };
     let status = answer.status;
     match status.as_u16() {
@@ -170,7 +172,8 @@ pub(super) fn outcome(answered: Result<Answer, Silence>) -> Outcome {
         404 | 410 => Outcome::Gone,
         // Keys and clocks can be put right while the push waits; overload passes.
         401 | 403 | 408 | 425 | 429 | 500..=599 => {
-            Outcome::Later { wait: answer.retry_after, cause: answer.cause() }
+            let service = matches!(status.as_u16(), 408 | 429 | 500..);
+            Outcome::Later { wait: answer.retry_after, cause: answer.cause(), service }
         }
         _ => Outcome::Refused { cause: answer.cause() },
     }

@@ -32,6 +32,8 @@ pub(crate) enum Outcome {
         /// What the service asked for (`Retry-After`).
         wait: Option<Duration>,
         cause: String,
+        /// The service itself is in trouble, and not this one device.
+        service: bool,
     },
     /// Never, as it is.
     Refused { cause: String },

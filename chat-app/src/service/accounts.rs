@@ -52,8 +52,9 @@ impl Chat {
         Ok(Session { token, user, expires_at })
     }
 
-    /// Gives the token up that the request came with.
+    /// Gives the token up that the request came with, and the devices with it.
     pub(crate) async fn log_out(&self, identity: &Identity) -> Result<(), Problem> {
+        self.desk.session_over(&identity.token).await?;
         self.tokens.revoke(identity).await
     }
 

@@ -39,6 +39,7 @@ pub(crate) use self::{
     users::Users,
 };
 use crate::{
+    notify::Desk,
     ports::{Accounts, History, Rooms},
     store::Progress,
 };
@@ -58,6 +59,8 @@ pub(crate) struct Chat {
     pub(crate) relay: Relay,
     pub(crate) markers: Markers,
     pub(crate) uses: Uses,
+    /// Devices that get pushes.
+    pub(crate) desk: Arc<Desk>,
     pub(crate) progress: Progress,
     /// Of the log at hand; positions of others mean nothing here.
     pub(crate) epoch: Epoch,

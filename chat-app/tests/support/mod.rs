@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its part of this")]
 
 pub(crate) mod mariadb;
+pub(crate) mod push;
 
 use std::{
     io::{BufRead, BufReader},
@@ -52,6 +53,18 @@ impl Server {
         let base = word("page", 1).trim_end_matches('/').to_owned();
         let tcp = word("STOMP", 3);
         Self { child, base, tcp }
+    }
+
+    /// What another command of the program says about this folder.
+    pub(crate) fn cli(&self, data: &Path, words: &[&str]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_chat-app"))
+            .args(words)
+            .arg("--data")
+            .arg(data)
+            .output()
+            .expect("chat-app runs");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("text")
     }
 
     /// SIGKILL: the process has no say in it.

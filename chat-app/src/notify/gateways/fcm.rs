@@ -109,7 +109,11 @@ impl Fcm {
     }
 
     async fn ask(&self) -> Result<Token, Outcome> {
-        let later = |cause: String| Outcome::Later { wait: None, cause: format!("OAuth: {cause}") };
+        let later = |cause: String| Outcome::Later {
+            wait: None,
+            cause: format!("OAuth: {cause}"),
+            service: true,
+        };
         let assertion = self.assertion().map_err(later)?;
         let body = format!(
             "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={assertion}"
@@ -120,7 +124,7 @@ impl Fcm {
         let answer = answer.await.map_err(|silence| later(silence.to_string()))?;
         if answer.status != StatusCode::OK {
             let (wait, cause) = (answer.retry_after, format!("OAuth: {}", answer.cause()));
-            return Err(Outcome::Later { wait, cause });
+            return Err(Outcome::Later { wait, cause, service: true });
         }
         let granted: Granted = serde_json::from_slice(&answer.body)
             .map_err(|_| later("the answer holds no token".to_owned()))?;

@@ -14,10 +14,11 @@ use async_trait::async_trait;
 pub(crate) use self::{
     fcm::{Fcm, ServiceAccount},
     log::LogGateway,
+    sealed::PAYLOAD_MAX,
     sealed::Recipient,
     vapid::Vapid,
     webhook::Webhook,
-    webpush::WebPush,
+    webpush::{Payload, WebPush},
 };
 use super::gateway::{Address, Outcome, Push, PushGateway};
 
@@ -39,6 +40,7 @@ impl PushGateway for Gateways {
             (Address::Fcm { .. }, None) => Outcome::Later {
                 wait: None,
                 cause: "no service account: see --fcm-credentials".to_owned(),
+                service: true,
             },
         }
     }

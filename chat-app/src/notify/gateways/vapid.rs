@@ -46,7 +46,13 @@ impl Vapid {
                 let what = format!("{} holds no VAPID key: 32 bytes in base64url", file.display());
                 io::Error::new(io::ErrorKind::InvalidData, what)
             })?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => make(file)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match make(file) {
+                // Another process was quicker, and its key is everybody's.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    return Self::open(file, contact);
+                }
+                made => made?,
+            },
             Err(error) => return Err(error),
         };
         let public = BASE64.encode(point(&secret.public_key()));
@@ -98,10 +104,14 @@ fn make(file: &Path) -> io::Result<SecretKey> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut out = options.open(file)?;
+    // Whole or not at all: processes that start together must not read half a key.
+    let draft = file.with_extension(format!("{}.draft", std::process::id()));
+    let mut out = options.open(&draft)?;
     out.write_all(BASE64.encode(secret.to_bytes()).as_bytes())?;
     out.sync_all()?;
-    Ok(secret)
+    let kept = std::fs::hard_link(&draft, file);
+    std::fs::remove_file(&draft)?;
+    kept.map(|()| secret)
 }
 
 #[cfg(test)]

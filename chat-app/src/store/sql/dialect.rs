@@ -44,6 +44,14 @@ impl Dialect {
         self.choose("", "FOR UPDATE SKIP LOCKED")
     }
 
+    /// The database's clock, in milliseconds since 1970: the one clock of all processes.
+    pub(super) const fn now_ms(self) -> &'static str {
+        self.choose(
+            "CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER)",
+            "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)",
+        )
+    }
+
     /// Goes between the VALUES of an INSERT and what is to be set where a row with this key
     /// is there already.
     #[allow(dead_code, reason = "a word of the seam that no query needs yet")]

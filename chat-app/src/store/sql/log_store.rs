@@ -12,6 +12,7 @@ use super::{
     driver::{Builder, Row, Transaction},
     list::List,
     log_moves::{advance_cursors, advance_delivered, advance_heads, advance_markers, stored},
+    push_due::make_due,
     retry::retried,
 };
 use crate::{
@@ -64,6 +65,7 @@ impl Sql {
             taking.change_message(changed).await?;
         }
         taking.advance_heads(&writing.heads).await?;
+        taking.make_due(&writing.rows).await?;
         taking.advance_markers(&writing.markers(&batch.markers)).await?;
         taking.advance_delivered(&furthest(batch.delivered.iter().cloned())).await?;
         taking.bury(batch.dead.iter().chain(&writing.dead)).await?;
@@ -304,6 +306,17 @@ impl Taking {
             .iter()
             .filter_map(|(room, marker)| Some((room, &marker.user, marker.position.as_deref()?)));
         self.move_rows(advance_delivered(self.dialect), rows.collect()).await
+    }
+
+    /// Whoever is not there is to be told, a while from now.
+    async fn make_due(&mut self, rows: &[(&MessageRow, i64)]) -> StoreResult<()> {
+        let mut due: BTreeMap<&RoomId, (i64, i64)> = BTreeMap::new();
+        for (row, ordinal) in rows {
+            let (_, upto) = due.entry(&row.message.room).or_insert((*ordinal, *ordinal));
+            *upto = *ordinal;
+        }
+        let rows = due.into_iter().map(|(room, (since, upto))| (room, since, upto));
+        self.move_rows(make_due(self.dialect), rows.collect()).await
     }
 
     async fn move_cursors(&mut self, to: &[LogCursor]) -> StoreResult<()> {

@@ -5,6 +5,7 @@
 //! added is told in `docs/storage.md`.
 
 mod accounts;
+mod devices;
 mod dialect;
 mod driver;
 mod history;
@@ -13,6 +14,9 @@ mod log_moves;
 mod log_store;
 mod migrations;
 mod outbox;
+mod push_due;
+mod push_jobs;
+mod push_look;
 mod retry;
 mod rooms;
 mod rooms_read;

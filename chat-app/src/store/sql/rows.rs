@@ -41,7 +41,7 @@ pub(super) fn message(row: &Row, at: usize) -> StoreResult<Message> {
     })
 }
 
-fn content(body: &str) -> StoreResult<Content> {
+pub(super) fn content(body: &str) -> StoreResult<Content> {
     serde_json::from_str(body).map_err(|error| StoreError::Unreadable(error.to_string()))
 }
 
