@@ -53,6 +53,8 @@ step 'Lints' cargo clippy --locked --workspace --all-targets -- -D warnings
 # Everything is built together, so that all resolves to the same features: one build, not two.
 step 'Build of tests, programs and examples' cargo build --locked --workspace --bins --tests --examples
 step 'Tests' cargo test --locked --workspace
+# A few cells; scripts/long.sh audit plays all of them.
+step 'Loss audit, briefly' bash scripts/audit.sh smoke
 step 'Examples' bash scripts/examples.sh
 step 'Documentation' docs
 # Long enough to try every seed and what grows from it; scripts/long.sh fuzz goes on for longer.

@@ -8,6 +8,8 @@
 # KAFKA_STATE (default .cache/kafka/state) is the folder of one cluster; several can run side by side.
 # Node N listens on port P+N-1 for clients and P+100+N-1 for controllers; without --port a free range is taken.
 # KAFKA_PROPERTIES: more lines for server.properties, e.g. to try weaker settings.
+# For the loss audit, which must be able to hurt one node alone: KAFKA_LOGS, a folder with a folder for each node
+# (one of them a small disk); KAFKA_FIRST_UID, node N runs as user U+N; KAFKA_ADVERTISED, node N is reached on A+N-1.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/lib.sh
@@ -62,7 +64,7 @@ free_port() {
 
 # properties NODE NODES PORT: short sessions and small internal topics, so that faults are noticed in seconds.
 properties() {
-    local node=$1 nodes=$2 port=$3 i voters=''
+    local node=$1 nodes=$2 port=$3 i voters='' advertised=${KAFKA_ADVERTISED:-$3}
     local copies=$((nodes < 3 ? nodes : 3)) in_sync=$((nodes < 3 ? 1 : 2))
     for ((i = 1; i <= nodes; i++)); do voters+=${voters:+,}$i@127.0.0.1:$((port + 99 + i)); done
     cat << END
@@ -71,10 +73,10 @@ node.id=$node
 controller.quorum.voters=$voters
 controller.listener.names=CONTROLLER
 listeners=PLAINTEXT://127.0.0.1:$((port + node - 1)),CONTROLLER://127.0.0.1:$((port + 99 + node))
-advertised.listeners=PLAINTEXT://127.0.0.1:$((port + node - 1))
+advertised.listeners=PLAINTEXT://127.0.0.1:$((advertised + node - 1))
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
-log.dirs=$state/$node/log
+log.dirs=${KAFKA_LOGS:-$state}/$node/log
 num.network.threads=2
 num.io.threads=2
 auto.create.topics.enable=false
@@ -108,8 +110,14 @@ process() {
 nodes() { find "$state" -mindepth 2 -maxdepth 2 -name server.properties -printf '%h\n' 2>/dev/null | sed 's|.*/||' | sort -n; }
 
 launch() {
+    local as=()
+    if [ -n "${KAFKA_FIRST_UID:-}" ]; then
+        local user=$((KAFKA_FIRST_UID + $1))
+        chown -R "$user" "$state/$1" "${KAFKA_LOGS:-$state}/$1"
+        as=(setpriv "--reuid=$user" --clear-groups)
+    fi
     # A session of its own, holding none of our files: it outlives this script and whoever called it.
-    setsid "${java[@]}" kafka.Kafka "$state/$1/server.properties" > "$state/$1/out" 2>&1 < /dev/null &
+    setsid "${as[@]}" "${java[@]}" kafka.Kafka "$state/$1/server.properties" > "$state/$1/out" 2>&1 < /dev/null &
     echo $! > "$state/$1/pid"
 }
 
@@ -206,5 +214,5 @@ case ${1:-} in
     pause) signal "${2:-}" STOP ;;
     resume) shift && resume "$@" ;;
     status) status ;;
-    *) sed -n '2,11s/^# \{0,1\}//p' "$0" ;;
+    *) sed -n '2,13s/^# \{0,1\}//p' "$0" ;;
 esac

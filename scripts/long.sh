@@ -7,6 +7,7 @@
 #   scripts/long.sh mutants CRATE   does a test notice each small damage to the code?
 #   scripts/long.sh kill9 ROUNDS    kill the chat server in the middle of sending, that many times
 #   scripts/long.sh kafka           what a Kafka of three nodes survives, all of them killed included
+#   scripts/long.sh audit SEEDS     the whole matrix of the loss audit, with that many seeds
 #   scripts/long.sh all             everything above with moderate figures
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -52,6 +53,15 @@ kafka() {
     CI=1 cargo test --locked -p stomp-server --test broker_kafka -- --nocapture nodes::
 }
 
+# Goes on after a seed that does not hold, so that all of them are seen.
+audit() {
+    local round failed=0
+    for ((round = 0; round < ${1:-1}; round++)); do
+        AUDIT_PROFILE=release bash scripts/audit.sh full || failed=1
+    done
+    return "$failed"
+}
+
 command=${1:-help}
 [ $# = 0 ] || shift
 case $command in
@@ -62,13 +72,15 @@ case $command in
     mutants) mutants "$@" ;;
     kill9) kill9 "$@" ;;
     kafka) kafka ;;
+    audit) audit "$@" ;;
     all)
         part fuzz 60
         part miri
         part long-core
         coverage
         kill9 50
+        audit 1
         mutants stomp-core
         ;;
-    *) sed -n '2,9s/^# \{0,1\}//p' "$0" ;;
+    *) sed -n '2,11s/^# \{0,1\}//p' "$0" ;;
 esac

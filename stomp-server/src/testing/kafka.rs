@@ -10,6 +10,7 @@ use std::{
 pub struct Kafka {
     state: PathBuf,
     bootstrap: String,
+    environment: Vec<(String, String)>,
 }
 
 impl Kafka {
@@ -19,15 +20,29 @@ impl Kafka {
     /// # Panics
     /// The same is a failure where `CI` is set.
     pub fn start(nodes: u32) -> Option<Self> {
+        Self::start_with(nodes, &[], Vec::new())
+    }
+
+    /// The same with more arguments and settings of the script.
+    ///
+    /// # Panics
+    /// Like [`start`](Self::start).
+    pub fn start_with(
+        nodes: u32,
+        arguments: &[&str],
+        environment: Vec<(String, String)>,
+    ) -> Option<Self> {
         let folder = repository().join(".cache/kafka");
         stop_orphans(&folder);
         let number = rand::random::<u32>();
         let state = folder.join(format!("test-{}-{number:08x}", std::process::id()));
-        let output = script(&state, &["start", "--nodes", &nodes.to_string()]);
+        let nodes = nodes.to_string();
+        let arguments = [&["start", "--nodes", &nodes], arguments].concat();
+        let output = script(&state, &arguments, &environment);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.status.success() {
             let bootstrap = text.lines().last().unwrap_or_default().to_owned();
-            return Some(Self { state, bootstrap });
+            return Some(Self { state, bootstrap, environment });
         }
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(std::env::var_os("CI").is_none(), "Kafka does not start: {text}{complaint}");
@@ -60,7 +75,7 @@ impl Kafka {
         let nodes: Vec<_> = nodes.iter().map(u32::to_string).collect();
         let arguments: Vec<_> =
             [verb].into_iter().chain(nodes.iter().map(String::as_str)).collect();
-        let output = script(&self.state, &arguments);
+        let output = script(&self.state, &arguments, &self.environment);
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{verb} {nodes:?}: {complaint}");
     }
@@ -73,7 +88,7 @@ impl Drop for Kafka {
 }
 
 fn stop(state: &Path) {
-    script(state, &["stop"]);
+    script(state, &["stop"], &[]);
     let _ = std::fs::remove_dir_all(state);
 }
 
@@ -89,10 +104,12 @@ fn stop_orphans(folder: &Path) {
     }
 }
 
-fn script(state: &Path, arguments: &[&str]) -> Output {
+fn script(state: &Path, arguments: &[&str], environment: &[(String, String)]) -> Output {
     let script = repository().join("scripts/kafka.sh");
-    let run = Command::new("bash").arg(script).args(arguments).env("KAFKA_STATE", state).output();
-    run.expect("bash runs")
+    let mut command = Command::new("bash");
+    command.arg(script).args(arguments).env("KAFKA_STATE", state);
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    command.output().expect("bash runs")
 }
 
 fn repository() -> PathBuf {

@@ -2,11 +2,13 @@
 
 pub mod conformance;
 mod conversation;
+mod fault_proxy;
 #[cfg(feature = "kafka")]
 mod kafka;
 pub mod listener;
 
 pub use self::conversation::Talk;
+pub use self::fault_proxy::{Fate, FaultProxy, Writer};
 #[cfg(feature = "kafka")]
 pub use self::kafka::Kafka;
 
