@@ -235,7 +235,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stalled_connection_stays_open_and_silent() {
-        let (_proxy, mut stream) = through(Fate::Stall(Writer::Client, 3)).await;
+        let (_proxy, mut stream) = through(Fate::Stall(Writer::Server, 3)).await;
         stream.write_all(b"0123456789").await.expect("it is open");
         let mut answer = [0; 10];
         stream.read_exact(&mut answer[..3]).await.expect("what came before");

@@ -76,9 +76,9 @@ impl Book {
     }
 
     /// Something is about to be sent for the first time.
-    pub(crate) fn sent(&self, id: Id, destination: usize) {
+    pub(crate) fn sent(&self, id: Id, destination: usize, line: u32) {
         let mut pages = self.record.lock();
-        pages.record.sent.insert(id, Sent { destination, receipts: vec![] });
+        pages.record.sent.insert(id, Sent { destination, line, receipts: vec![] });
     }
 
     pub(crate) fn receipted(&self, id: Id, place: Place) {

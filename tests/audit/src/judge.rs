@@ -4,7 +4,8 @@
 //!   that was entitled to it, or that subscriber was told `recovered:false` across it;
 //! * **I2** nobody gets anything twice, and the log has nothing twice;
 //! * **I3** everybody gets a destination in the order of its log, receipts and deliveries agree
-//!   on the places, and messages of one publisher stand in the order in which it sent them;
+//!   on the places, and messages of one publisher stand in the order in which it sent
+//!   them;
 //! * **I4** a message that was never receipted appears once at most.
 //!
 //! Epochs are logs of their own: what a broker in memory forgot with its process is not held
@@ -60,7 +61,7 @@ pub(crate) fn judge(record: &Record) -> Verdict {
     }
     let logs = logs(record, &mut verdict);
     for log in logs.values() {
-        check_publishers(log, &mut verdict);
+        check_publishers(record, log, &mut verdict);
     }
     for track in &record.tracks {
         let walked = walk(record, track, &mut verdict);
@@ -111,14 +112,15 @@ fn logs(record: &Record, verdict: &mut Verdict) -> HashMap<usize, Log> {
 }
 
 /// Within one log, a publisher's messages stand in the order of its numbers.
-fn check_publishers(log: &Log, verdict: &mut Verdict) {
-    let mut newest: HashMap<(u32, u16), u32> = HashMap::new();
+fn check_publishers(record: &Record, log: &Log, verdict: &mut Verdict) {
+    let mut newest: HashMap<(u32, u16, u32), u32> = HashMap::new();
     let mut counted = HashSet::new();
     for (place, id) in log {
         if !counted.insert((place.epoch, *id)) {
             continue; // a second one is a double, and no disorder
         }
-        let newest = newest.entry((place.epoch, id.publisher)).or_default();
+        let line = record.sent.get(id).map_or(0, |sent| sent.line);
+        let newest = newest.entry((place.epoch, id.publisher, line)).or_default();
         if id.number < *newest {
             verdict.disordered += 1;
             verdict.example(|| format!("{id} stands at {place}, behind a later one ({newest})"));

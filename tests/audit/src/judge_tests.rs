@@ -25,7 +25,7 @@ fn again(offset: u64, recovered: bool) -> Seen {
 fn record(receipts: &[u64], tracks: &[&[Seen]]) -> Record {
     let sent = (1..).zip(receipts).map(|(number, offset)| {
         let receipts = if *offset == 0 { vec![] } else { vec![at(*offset)] };
-        (id(number), Sent { destination: 0, receipts })
+        (id(number), Sent { destination: 0, line: 0, receipts })
     });
     let tracks = tracks.iter().enumerate().map(|(subscriber, seen)| Track {
         subscriber,
@@ -121,6 +121,16 @@ fn subscribers_that_disagree_on_a_place_are_out_of_order() {
 fn a_publishers_messages_stand_in_the_order_of_their_sending() {
     let seen: &[Seen] = &[began(4), got(2, 5), got(1, 6)];
     assert_eq!(faults(&record(&[6, 5], &[seen])), [0, 0, 1, 0, 0]);
+}
+
+#[test]
+fn connections_of_one_that_does_not_retry_have_no_order_between_them() {
+    let seen: &[Seen] = &[began(4), got(2, 5), got(1, 6)];
+    let mut record = record(&[6, 5], &[seen]);
+    if let Some(sent) = record.sent.get_mut(&id(2)) {
+        sent.line = 1;
+    }
+    assert_eq!(faults(&record), [0; 5]);
 }
 
 #[test]

@@ -50,6 +50,8 @@ pub(crate) struct Publisher {
     book: Arc<Book>,
     chance: StdRng,
     next: u32,
+    /// See [`Sent::line`](crate::record::Sent::line).
+    line: u32,
     open: VecDeque<Open>,
     last_receipt: Instant,
 }
@@ -75,6 +77,7 @@ impl Publisher {
             book,
             chance: StdRng::seed_from_u64(seed ^ (u64::from(number) << 32)),
             next: 1,
+            line: 0,
             open: VecDeque::new(),
             last_receipt: Instant::now(),
         }
@@ -90,6 +93,7 @@ impl Publisher {
             }
             if !self.manner.retries {
                 self.open.clear();
+                self.line += 1;
             }
             instance = self.another(instance);
             sleep(PAUSE).await;
@@ -147,7 +151,7 @@ impl Publisher {
         if self.open.is_empty() {
             self.last_receipt = Instant::now(); // nothing was owed until now
         }
-        self.book.sent(id, destination);
+        self.book.sent(id, destination, self.line);
         self.open.push_back(Open { id, destination, first_sent: Instant::now(), attempts: 1 });
         link.put(&self.frame(self.open.len() - 1));
         true

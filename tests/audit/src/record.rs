@@ -52,6 +52,10 @@ impl FromStr for Place {
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
     pub(crate) destination: usize,
+    /// Messages of one publisher and one line have an order. Who sends again what was not
+    /// receipted has one line; who does not has a line for each connection, because what was on
+    /// its way when one was lost may still arrive.
+    pub(crate) line: u32,
     /// What its receipts said, one for each time that it was sent and answered.
     pub(crate) receipts: Vec<Place>,
 }

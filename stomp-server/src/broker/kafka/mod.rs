@@ -42,6 +42,7 @@ use super::{
     Accepted, Broker, BrokerError, Capabilities, Class, Durability, LogInfo, LogReader, Outcome,
     Place, Publish, QueueInfo, Reply, Share, StorageInfo, SubscribeRequest, Subscribed,
     SubscriptionKey, Token,
+    dedupe::Print,
     hub::{Hub, check_start},
     partition::Partitions,
 };
@@ -90,9 +91,8 @@ impl KafkaBroker {
 
     fn accept(&self, publish: Publish) -> Reply<Accepted> {
         let partition = self.hub.partition(&publish.route);
-        if let Some(key) = &publish.dedupe
-            && let Some(first) = self.window.lock().first(&publish.route, key)
-        {
+        let (print, first) = self.seen(&publish);
+        if let Some(first) = first {
             return self.receipts.duplicate(partition, first);
         }
         let size = publish.message.size();
@@ -100,9 +100,17 @@ impl KafkaBroker {
             return Reply::now(Err(producer::too_large()));
         }
         let Some(headers) = record::headers(&publish) else { return Reply::now(Err(invalid())) };
-        self.receipts.send(partition, size, publish.dedupe.is_some(), |ticket| {
+        self.receipts.send(partition, size, print, |ticket| {
             producer::send(&self.producers.log.read(), &self.log_topic, &publish, headers, ticket)
         })
+    }
+
+    /// What stands for the publication's id, and where the first one with it stands.
+    fn seen(&self, publish: &Publish) -> (Option<Print>, Option<u64>) {
+        let Some(key) = &publish.dedupe else { return (None, None) };
+        let mut window = self.window.lock();
+        let print = window.print(&publish.route, key);
+        (Some(print), window.first(print))
     }
 
     fn hand_over(&self, publish: &Publish) -> Result<Accepted, BrokerError> {

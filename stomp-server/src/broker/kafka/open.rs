@@ -131,9 +131,10 @@ async fn start(
     ));
     let hub = Hub::reading(config.broker.clone(), log.epoch, log.starts.clone(), reach.clone());
     let hub = Arc::new(hub);
+    let told = Told { receipts: receipts.clone(), window: window.clone() };
     let producers = Producers {
         log: Arc::new(RwLock::new(Arc::new(
-            client::log_producer(&config, Told(receipts.clone())).map_err(unavailable)?,
+            client::log_producer(&config, told).map_err(unavailable)?,
         ))),
         live: client::live_producer(&config).map_err(unavailable)?,
     };

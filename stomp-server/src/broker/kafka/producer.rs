@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rdkafka::{
     ClientContext, Message,
     config::RDKafkaLogLevel,
@@ -14,6 +15,7 @@ use super::{
     client,
     receipts::{Receipts, Ticket},
     unavailable,
+    window::Window,
 };
 use crate::{
     broker::{BrokerError, Publish},
@@ -24,7 +26,10 @@ pub(super) type LogProducer = ThreadedProducer<Told>;
 
 /// Tells the receipts what the producer hears.
 #[derive(Debug)]
-pub(super) struct Told(pub(super) Arc<Receipts>);
+pub(super) struct Told {
+    pub(super) receipts: Arc<Receipts>,
+    pub(super) window: Arc<Mutex<Window>>,
+}
 
 impl ClientContext for Told {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -41,10 +46,13 @@ impl ProducerContext for Told {
 
     fn delivery(&self, result: &DeliveryResult<'_>, ticket: Box<Ticket>) {
         let outcome = match result {
-            Ok(record) => Ok(ours(record.offset())),
+            // Where the answer to a request was lost with its node, a later answer proves that
+            // the log has these, too, but not where.
+            Ok(record) => Ok((record.offset() >= 0).then(|| ours(record.offset()))),
             Err((error, _)) => Err(outcome(error)),
         };
-        self.0.delivered(*ticket, outcome);
+        let looked_up = |print| self.window.lock().first(print);
+        self.receipts.delivered(*ticket, outcome, looked_up);
     }
 }
 

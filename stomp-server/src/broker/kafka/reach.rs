@@ -255,7 +255,8 @@ impl Reach {
         let mut window = self.window.lock();
         let mut is_first = |content: &record::Content, offset| {
             let Some(key) = &content.dedupe else { return true };
-            let first = window.first(&content.route, key);
+            let print = window.print(&content.route, key);
+            let first = window.first(print);
             seen.insert(key.clone()) && first.is_none_or(|first| first >= offset)
         };
         found

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
-    broker::{Accepted, BrokerError, Epoch, Position, Replier, Reply},
+    broker::{Accepted, BrokerError, Epoch, Position, Replier, Reply, dedupe::Print},
     problem::Code,
 };
 
@@ -44,14 +44,16 @@ struct Lane {
     /// Offsets at which the reader found a duplicate, and where the first one stands; only
     /// those that somebody may still ask for.
     duplicates: BTreeMap<u64, u64>,
+    /// How many wait at [`Stage::Placeless`].
+    placeless: usize,
 }
 
 #[derive(Debug)]
 struct Waiting {
     replier: Replier<Accepted>,
     weight: usize,
-    /// The reader has to say whether it is a duplicate.
-    may_be_duplicate: bool,
+    /// Its id, if it has one: the reader then has to say whether it is a duplicate.
+    print: Option<Print>,
     since: Instant,
     stage: Stage,
 }
@@ -62,6 +64,8 @@ enum Stage {
     Sent,
     /// The log has it, at this offset.
     Logged(u64),
+    /// The log has it, and the reader will say where its id stands.
+    Placeless,
     /// It is known what to answer.
     Known(Result<Accepted, BrokerError>),
 }
@@ -71,6 +75,14 @@ enum Stage {
 pub(super) struct Ticket {
     pub(super) partition: usize,
     number: u64,
+}
+
+/// The id of a record that the reader came to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Met {
+    pub(super) print: Print,
+    /// Where the first one of this id stands, if the record is not it.
+    pub(super) first: Option<u64>,
 }
 
 /// What a publication needs beside its message.
@@ -94,7 +106,7 @@ impl Receipts {
         &self,
         partition: usize,
         size: usize,
-        may_be_duplicate: bool,
+        print: Option<Print>,
         send: impl FnOnce(Ticket) -> Result<(), BrokerError>,
     ) -> Reply<Accepted> {
         let weight = size + OVERHEAD;
@@ -109,7 +121,7 @@ impl Receipts {
         let (replier, reply) = Reply::later();
         self.bytes.fetch_add(weight, Ordering::AcqRel);
         let (since, stage) = (Instant::now(), Stage::Sent);
-        lane.waiting.push_back(Waiting { replier, weight, may_be_duplicate, since, stage });
+        lane.waiting.push_back(Waiting { replier, weight, print, since, stage });
         reply
     }
 
@@ -122,45 +134,82 @@ impl Receipts {
         }
         let (replier, reply) = Reply::later();
         let (since, stage) = (Instant::now(), Stage::Known(known));
-        lane.waiting.push_back(Waiting {
-            replier,
-            weight: 0,
-            may_be_duplicate: false,
-            since,
-            stage,
-        });
+        lane.waiting.push_back(Waiting { replier, weight: 0, print: None, since, stage });
         reply
     }
 
-    /// The producer says what became of a publication.
-    pub(super) fn delivered(&self, ticket: Ticket, outcome: Result<u64, BrokerError>) {
-        let mut lane = self.lanes[ticket.partition].lock();
-        if let Ok(offset) = outcome {
-            lane.logged = lane.logged.max(offset);
+    /// The producer says what became of a publication. It may be certain that the log has it and
+    /// not know where; its id then tells, `looked_up` for the case that the reader has met it.
+    pub(super) fn delivered(
+        &self,
+        ticket: Ticket,
+        outcome: Result<Option<u64>, BrokerError>,
+        looked_up: impl FnOnce(Print) -> Option<u64>,
+    ) {
+        let Some(print) = self.note(ticket, outcome) else { return };
+        // Not under the lane's lock: publications hold the window's when they ask for a lane.
+        if let Some(first) = looked_up(print) {
+            let mut lane = self.lanes[ticket.partition].lock();
+            self.place(&mut lane, print, first);
+            self.answer(&mut lane);
         }
-        let Some(at) = ticket.number.checked_sub(lane.first) else { return };
-        let Some(waiting) = lane.waiting.get_mut(at as usize) else { return };
-        if matches!(waiting.stage, Stage::Known(_)) {
-            return;
-        }
-        waiting.stage = match outcome {
-            Ok(offset) => Stage::Logged(offset),
-            Err(error) => Stage::Known(Err(error)),
-        };
-        self.answer(&mut lane);
     }
 
-    /// The reader has come to this offset, and found it to be another's duplicate.
-    pub(super) fn read(&self, partition: usize, offset: u64, first: Option<u64>) {
+    /// Says whose place is still to be found.
+    fn note(&self, ticket: Ticket, outcome: Result<Option<u64>, BrokerError>) -> Option<Print> {
+        let mut lane = self.lanes[ticket.partition].lock();
+        if let Ok(Some(offset)) = outcome {
+            lane.logged = lane.logged.max(offset);
+        }
+        let at = ticket.number.checked_sub(lane.first)? as usize;
+        let waiting = lane.waiting.get_mut(at)?;
+        if matches!(waiting.stage, Stage::Known(_)) {
+            return None;
+        }
+        let print = waiting.print;
+        waiting.stage = match outcome {
+            Ok(Some(offset)) => Stage::Logged(offset),
+            Ok(None) if print.is_some() => Stage::Placeless,
+            Ok(None) => Stage::Known(Err(BrokerError::unknown("the log does not tell where"))),
+            Err(error) => Stage::Known(Err(error)),
+        };
+        if matches!(waiting.stage, Stage::Placeless) {
+            lane.placeless += 1;
+            return print;
+        }
+        self.answer(&mut lane);
+        None
+    }
+
+    /// The reader has come to this offset, and met this id.
+    pub(super) fn read(&self, partition: usize, offset: u64, met: Option<Met>) {
         let mut lane = self.lanes[partition].lock();
         lane.read = offset;
         if lane.waiting.is_empty() {
             return;
         }
-        if let Some(first) = first {
-            lane.duplicates.insert(offset, first);
+        if let Some(Met { print, first }) = met {
+            if let Some(first) = first {
+                lane.duplicates.insert(offset, first);
+            }
+            self.place(&mut lane, print, first.unwrap_or(offset));
         }
         self.answer(&mut lane);
+    }
+
+    /// The first one of an id stands here: whoever waits for its place gets this one.
+    fn place(&self, lane: &mut Lane, print: Print, first: u64) {
+        if lane.placeless == 0 {
+            return;
+        }
+        let mut found = 0;
+        for waiting in &mut lane.waiting {
+            if waiting.print == Some(print) && matches!(waiting.stage, Stage::Placeless) {
+                waiting.stage = Stage::Known(Ok(self.accepted(first, false)));
+                found += 1;
+            }
+        }
+        lane.placeless -= found;
     }
 
     /// Gives up on those whose record the reader has not met for too long: it is in the log,
@@ -169,11 +218,13 @@ impl Receipts {
         for lane in &self.lanes {
             let mut lane = lane.lock();
             for waiting in &mut lane.waiting {
-                if matches!(waiting.stage, Stage::Logged(_)) && waiting.since.elapsed() > timeout {
+                let must_be_read = matches!(waiting.stage, Stage::Logged(_) | Stage::Placeless);
+                if must_be_read && waiting.since.elapsed() > timeout {
                     let error = BrokerError::unknown("the log could not be read back");
                     waiting.stage = Stage::Known(Err(error));
                 }
             }
+            lane.count_placeless();
             self.answer(&mut lane);
         }
     }
@@ -213,6 +264,7 @@ impl Receipts {
                     waiting.stage = Stage::Known(Err(BrokerError::unknown("no reader")));
                 }
             }
+            lane.count_placeless();
             self.answer(&mut lane);
         }
     }
@@ -251,7 +303,7 @@ impl Receipts {
         while let Some(waiting) = lane.waiting.pop_front() {
             let outcome = match waiting.stage {
                 Stage::Known(outcome) => outcome,
-                Stage::Logged(offset) if !waiting.may_be_duplicate || lane.read >= offset => {
+                Stage::Logged(offset) if waiting.print.is_none() || lane.read >= offset => {
                     let first = lane.duplicates.remove(&offset);
                     lane.duplicates = lane.duplicates.split_off(&offset);
                     Ok(self.accepted(first.unwrap_or(offset), first.is_some()))
@@ -280,19 +332,40 @@ impl Receipts {
     }
 }
 
+impl Lane {
+    fn count_placeless(&mut self) {
+        let is_placeless = |waiting: &&Waiting| matches!(waiting.stage, Stage::Placeless);
+        self.placeless = self.waiting.iter().filter(is_placeless).count();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use futures::FutureExt;
 
     use super::*;
+    use crate::broker::{DedupeKey, dedupe::Dedupe};
 
     fn receipts() -> Receipts {
         Receipts::new(Epoch(1), 1, 10_000)
     }
 
-    fn sent(receipts: &Receipts, may_be_duplicate: bool) -> (Ticket, Reply<Accepted>) {
+    fn print() -> Option<Print> {
+        let key = DedupeKey { sender: "ann".into(), id: "1".into() };
+        Some(Dedupe::new(Duration::from_secs(1), 10).print("/topic/a", &key))
+    }
+
+    fn met(print: Option<Print>, first: Option<u64>) -> Option<Met> {
+        print.map(|print| Met { print, first })
+    }
+
+    fn nowhere(_: Print) -> Option<u64> {
+        None
+    }
+
+    fn sent(receipts: &Receipts, print: Option<Print>) -> (Ticket, Reply<Accepted>) {
         let mut ticket = None;
-        let reply = receipts.send(0, 100, may_be_duplicate, |given| {
+        let reply = receipts.send(0, 100, print, |given| {
             ticket = Some(given);
             Ok(())
         });
@@ -307,10 +380,10 @@ mod tests {
     #[test]
     fn answers_come_in_the_order_of_the_calls() {
         let receipts = receipts();
-        let ((one, first), (two, mut second)) = (sent(&receipts, false), sent(&receipts, false));
-        receipts.delivered(two, Ok(8));
+        let ((one, first), (two, mut second)) = (sent(&receipts, None), sent(&receipts, None));
+        receipts.delivered(two, Ok(Some(8)), nowhere);
         assert!((&mut second).now_or_never().is_none());
-        receipts.delivered(one, Ok(7));
+        receipts.delivered(one, Ok(Some(7)), nowhere);
         assert_eq!(offset(first), Some((7, false)));
         assert_eq!(offset(second), Some((8, false)));
         assert_eq!(receipts.bytes.load(Ordering::Acquire), 0);
@@ -320,15 +393,16 @@ mod tests {
     fn the_reader_says_what_is_a_duplicate_before_or_after_the_producer_does() {
         for reader_is_first in [true, false] {
             let receipts = receipts();
-            let (ticket, mut reply) = sent(&receipts, true);
+            let id = print();
+            let (ticket, mut reply) = sent(&receipts, id);
             if reader_is_first {
-                receipts.read(0, 9, Some(5));
+                receipts.read(0, 9, met(id, Some(5)));
                 assert!((&mut reply).now_or_never().is_none());
-                receipts.delivered(ticket, Ok(9));
+                receipts.delivered(ticket, Ok(Some(9)), nowhere);
             } else {
-                receipts.delivered(ticket, Ok(9));
+                receipts.delivered(ticket, Ok(Some(9)), nowhere);
                 assert!((&mut reply).now_or_never().is_none());
-                receipts.read(0, 9, Some(5));
+                receipts.read(0, 9, met(id, Some(5)));
             }
             assert_eq!(offset(reply), Some((5, true)));
         }
@@ -337,14 +411,14 @@ mod tests {
     #[test]
     fn what_is_too_much_is_refused_and_what_is_refused_does_not_count() {
         let receipts = receipts();
-        let refused = receipts.send(0, 1, false, |_| Err(super::super::unavailable()));
+        let refused = receipts.send(0, 1, None, |_| Err(super::super::unavailable()));
         assert!(matches!(refused.now_or_never(), Some(Err(BrokerError::Refused(_)))));
-        let kept: Vec<_> = (0..32).map(|_| sent(&receipts, false)).collect();
+        let kept: Vec<_> = (0..32).map(|_| sent(&receipts, None)).collect();
         assert!(!receipts.has_room());
-        let full = receipts.send(0, 1_000, false, |_| Ok(()));
+        let full = receipts.send(0, 1_000, None, |_| Ok(()));
         assert!(matches!(full.now_or_never(), Some(Err(BrokerError::Refused(_)))));
         for (ticket, _) in &kept {
-            receipts.delivered(*ticket, Err(BrokerError::unknown("no answer")));
+            receipts.delivered(*ticket, Err(BrokerError::unknown("no answer")), nowhere);
         }
         assert!(receipts.has_room());
     }
@@ -353,10 +427,36 @@ mod tests {
     fn a_known_duplicate_waits_for_those_before_it() {
         let receipts = receipts();
         assert_eq!(offset(receipts.duplicate(0, 3)), Some((3, true)));
-        let (ticket, _first) = sent(&receipts, false);
+        let (ticket, _first) = sent(&receipts, None);
         let mut later = receipts.duplicate(0, 3);
         assert!((&mut later).now_or_never().is_none());
-        receipts.delivered(ticket, Ok(4));
+        receipts.delivered(ticket, Ok(Some(4)), nowhere);
         assert_eq!(offset(later), Some((3, true)));
+    }
+
+    #[test]
+    fn a_place_that_the_producer_does_not_know_is_found_by_its_id() {
+        for reader_is_first in [true, false] {
+            let (receipts, id) = (receipts(), print());
+            let (ticket, mut reply) = sent(&receipts, id);
+            if reader_is_first {
+                receipts.read(0, 9, met(id, None));
+                receipts.delivered(ticket, Ok(None), |asked| (Some(asked) == id).then_some(9));
+            } else {
+                receipts.delivered(ticket, Ok(None), nowhere);
+                receipts.read(0, 8, met(print(), None));
+                assert!((&mut reply).now_or_never().is_none(), "another id");
+                receipts.read(0, 9, met(id, None));
+            }
+            assert_eq!(offset(reply), Some((9, false)));
+        }
+    }
+
+    #[test]
+    fn without_an_id_nobody_knows_the_place() {
+        let receipts = receipts();
+        let (ticket, reply) = sent(&receipts, None);
+        receipts.delivered(ticket, Ok(None), nowhere);
+        assert!(matches!(reply.now_or_never(), Some(Err(BrokerError::Unknown(_)))));
     }
 }

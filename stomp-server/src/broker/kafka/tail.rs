@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use super::{
     client::Reader,
     producer::ours,
-    receipts::Receipts,
+    receipts::{Met, Receipts},
     record::{self, Content},
     scan,
     window::Window,
@@ -135,13 +135,13 @@ impl Tail {
             return; // read again after a leader was lost
         }
         self.next[partition] = offset + 1;
-        let first = self.deliver(partition, record);
-        self.receipts.read(partition, ours(record.offset()), first);
+        let met = self.deliver(partition, record);
+        self.receipts.read(partition, ours(record.offset()), met);
         self.progress.moved.notify_waiters();
     }
 
-    /// Brings a record to whoever listens. Says where the first one stands, if it is not it.
-    fn deliver(&mut self, partition: usize, record: &BorrowedMessage<'_>) -> Option<u64> {
+    /// Brings a record to whoever listens, unless it is a duplicate. Says what its id is.
+    fn deliver(&mut self, partition: usize, record: &BorrowedMessage<'_>) -> Option<Met> {
         let offset = ours(record.offset());
         let content =
             record::read(record).filter(|content| self.hub.partition(&content.route) == partition);
@@ -152,15 +152,17 @@ impl Tail {
             return None;
         };
         let at_ms = record.timestamp().to_millis().unwrap_or(0).max(0) as u64;
-        if let Some(key) = &content.dedupe {
-            let first = self.window.lock().admit(&content.route, key, offset, at_ms);
-            if first.is_some() {
-                self.hub.skip(partition, offset);
-                return first;
-            }
+        let met = content.dedupe.as_ref().map(|key| {
+            let mut window = self.window.lock();
+            let print = window.print(&content.route, key);
+            Met { print, first: window.admit(print, offset, at_ms) }
+        });
+        if met.is_some_and(|met| met.first.is_some()) {
+            self.hub.skip(partition, offset);
+        } else {
+            self.hub.fan_out(&entry(&self.hub, content, offset, at_ms));
         }
-        self.hub.fan_out(&entry(&self.hub, content, offset, at_ms));
-        None
+        met
     }
 
     fn broadcast(&self, content: Content) {

@@ -80,7 +80,8 @@ impl Upkeep {
         let old = self.producer.read().clone();
         let Some((code, reason)) = old.client().fatal_error() else { return };
         tracing::error!(%code, reason, "the producer gives up; another one goes on");
-        let told = Told(self.reach.receipts.clone());
+        let Reach { receipts, window, .. } = &*self.reach;
+        let told = Told { receipts: receipts.clone(), window: window.clone() };
         match client::log_producer(&self.config, told) {
             Ok(new) => {
                 *self.producer.write() = Arc::new(new);

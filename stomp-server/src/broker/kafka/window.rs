@@ -7,7 +7,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::broker::{DedupeKey, dedupe::Dedupe, hub::now_ms};
+use crate::broker::{
+    DedupeKey,
+    dedupe::{Dedupe, Print},
+    hub::now_ms,
+};
 
 /// A dedupe window whose clock is that of the log.
 #[derive(Debug)]
@@ -24,16 +28,14 @@ impl Window {
         Self { dedupe, origin: Instant::now(), origin_ms }
     }
 
+    /// What stands for an id in all that follows.
+    pub(super) fn print(&self, route: &str, key: &DedupeKey) -> Print {
+        self.dedupe.print(route, key)
+    }
+
     /// Takes in a record of the log. Says where the first one of its id stands, if it is not it.
-    pub(super) fn admit(
-        &mut self,
-        route: &str,
-        key: &DedupeKey,
-        offset: u64,
-        at_ms: u64,
-    ) -> Option<u64> {
+    pub(super) fn admit(&mut self, print: Print, offset: u64, at_ms: u64) -> Option<u64> {
         let now = self.at(at_ms);
-        let print = self.dedupe.print(route, key);
         let first = self.dedupe.first(print, now).filter(|first| *first != offset);
         if first.is_none() {
             self.dedupe.remember(print, offset, now);
@@ -42,9 +44,8 @@ impl Window {
     }
 
     /// Where the first one of an id stands, if it is in the window now.
-    pub(super) fn first(&mut self, route: &str, key: &DedupeKey) -> Option<u64> {
+    pub(super) fn first(&mut self, print: Print) -> Option<u64> {
         let now = self.at(now_ms());
-        let print = self.dedupe.print(route, key);
         self.dedupe.first(print, now)
     }
 
