@@ -6,6 +6,7 @@
 #   scripts/long.sh coverage        line coverage of the workspace
 #   scripts/long.sh mutants CRATE   does a test notice each small damage to the code?
 #   scripts/long.sh kill9 ROUNDS    kill the chat server in the middle of sending, that many times
+#   scripts/long.sh chat ROUNDS     kill the chat that often on SQLite, MariaDB and Kafka, and its roles in turn
 #   scripts/long.sh kafka           what a Kafka of three nodes survives, all of them killed included
 #   scripts/long.sh audit SEEDS     the whole matrix of the loss audit, with that many seeds
 #   scripts/long.sh all             everything above with moderate figures
@@ -49,6 +50,12 @@ kill9() {
     E2E_CRASH_ROUNDS=${1:-50} node tests/e2e/run.mjs crash
 }
 
+chat() {
+    local rounds=${1:-100}
+    export CI=1 CHAT_KILLS=$rounds CHAT_ROUNDS=$(((rounds + 4) / 5))
+    cargo test --locked -p chat-app --test crash --test roles -- --nocapture every_receipted_message
+}
+
 kafka() {
     CI=1 cargo test --locked -p stomp-server --test broker_kafka -- --nocapture nodes::
 }
@@ -71,6 +78,7 @@ case $command in
     coverage) coverage ;;
     mutants) mutants "$@" ;;
     kill9) kill9 "$@" ;;
+    chat) chat "$@" ;;
     kafka) kafka ;;
     audit) audit "$@" ;;
     all)
@@ -80,7 +88,8 @@ case $command in
         coverage
         kill9 50
         audit 1
+        chat 100
         mutants stomp-core
         ;;
-    *) sed -n '2,11s/^# \{0,1\}//p' "$0" ;;
+    *) sed -n '2,12s/^# \{0,1\}//p' "$0" ;;
 esac

@@ -43,17 +43,31 @@ async fn a_second_process_on_the_same_folder_is_refused() {
 }
 
 #[tokio::test]
-async fn every_receipted_message_is_there_once_after_kill_9() {
+async fn every_receipted_message_is_there_once_after_kill_9_on_sqlite() {
+    kill_again_and_again(&[]).await;
+}
+
+#[tokio::test]
+async fn every_receipted_message_is_there_once_after_kill_9_on_mariadb() {
+    let Some(database) = support::mariadb::database() else { return };
+    kill_again_and_again(&["--database", &database]).await;
+}
+
+/// How often; CHAT_KILLS for more of it.
+fn rounds() -> u64 {
+    std::env::var("CHAT_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(6)
+}
+
+async fn kill_again_and_again(more: &[&str]) {
     const SENDERS: usize = 4;
-    const ROUNDS: u64 = 3;
     let data = tempfile::tempdir().unwrap();
-    let server = Server::start(data.path());
+    let server = Server::start_with(data.path(), more);
     let ann = server.person("ann").await;
     let room = ann.group("Storm", &[]).await;
     let mut server = Some(server);
     let mut receipted = Vec::new();
-    for round in 0..ROUNDS {
-        let running = server.take().unwrap_or_else(|| Server::start(data.path()));
+    for round in 0..rounds() {
+        let running = server.take().unwrap_or_else(|| Server::start_with(data.path(), more));
         let ann = running.returning(&ann).await;
         let (told, mut receipts) = tokio::sync::mpsc::unbounded_channel();
         let mut senders = tokio::task::JoinSet::new();
@@ -70,7 +84,8 @@ async fn every_receipted_message_is_there_once_after_kill_9() {
             let text = tokio::time::timeout(support::PATIENCE, receipts.recv()).await;
             receipted.push(text.expect("receipts come").expect("somebody sends"));
         }
-        tokio::time::sleep(Duration::from_millis(150 * round)).await;
+        // Then at any moment between two batches of the store.
+        tokio::time::sleep(Duration::from_millis(37 * (round % 10))).await;
         running.kill();
         while let Some(text) = receipts.recv().await {
             receipted.push(text);
@@ -80,7 +95,7 @@ async fn every_receipted_message_is_there_once_after_kill_9() {
         }
     }
 
-    let server = Server::start(data.path());
+    let server = Server::start_with(data.path(), more);
     let ann = server.returning(&ann).await;
     let receipt = ann.stomp().await.say(&room, "last", "last").await.unwrap();
     let history = whole_history(&ann, &room, &header(&receipt, "position")).await;

@@ -14,7 +14,7 @@ use crate::{
     },
     ports::{
         Accounts, Applied, Created, History, LogBatch, LogCursor, LogStore, NewRoom, Outbox, Range,
-        Rooms,
+        Rooms, StoreResult,
     },
     service::{Log, Relay, json_message},
 };
@@ -52,6 +52,7 @@ macro_rules! on_every_database {
 }
 
 on_every_database!(
+    a_store_that_dies_around_its_commits_loses_and_doubles_nothing,
     ordinals_are_dense_and_unread_counts_what_others_said,
     a_batch_that_is_read_again_after_a_crash_leaves_no_doubles,
     a_retry_behind_the_logs_window_is_one_row,
@@ -264,4 +265,92 @@ async fn changes_that_a_crash_left_behind_are_swept_into_the_log_once(bench: Ben
     task.relay().await.unwrap();
     assert!(bench.sql.pending(10).await.unwrap().is_empty());
     assert_eq!(bench.broker.log().await.unwrap().heads, [3], "two records, offsets 1 and 2");
+}
+
+/// How a store's process ends at its next transaction, or how that goes wrong.
+#[derive(Clone, Copy, Debug)]
+enum Failpoint {
+    /// It dies before anything is written.
+    Before,
+    /// It dies when all is written, and nobody here knows.
+    Behind,
+    /// The connection is lost after the commit: whether it took place is unknown.
+    Unknown,
+}
+
+/// A store that fails once.
+struct Failing {
+    sql: Sql,
+    at: parking_lot::Mutex<Option<Failpoint>>,
+    dead: tokio::sync::Notify,
+}
+
+impl Failing {
+    async fn die(&self) -> ! {
+        self.dead.notify_one();
+        std::future::pending().await
+    }
+}
+
+#[async_trait::async_trait]
+impl LogStore for Failing {
+    async fn cursors(&self) -> StoreResult<Vec<LogCursor>> {
+        self.sql.cursors().await
+    }
+
+    async fn begin_cursors(&self, cursors: &[LogCursor]) -> StoreResult<()> {
+        self.sql.begin_cursors(cursors).await
+    }
+
+    async fn reset_cursors(&self, cursors: &[LogCursor]) -> StoreResult<()> {
+        self.sql.reset_cursors(cursors).await
+    }
+
+    async fn take_over(&self, batch: &LogBatch) -> StoreResult<Applied> {
+        let at = self.at.lock().take();
+        if let Some(Failpoint::Before) = at {
+            self.die().await;
+        }
+        let applied = self.sql.take_over(batch).await?;
+        match at {
+            Some(Failpoint::Behind) => self.die().await,
+            Some(Failpoint::Unknown) => Err(sqlx::Error::WorkerCrashed.into()),
+            _ => Ok(applied),
+        }
+    }
+}
+
+async fn a_store_that_dies_around_its_commits_loses_and_doubles_nothing(bench: Bench) {
+    use Failpoint::{Before, Behind, Unknown};
+    let rounds = [Before, Behind, Unknown].into_iter().cycle().take(12);
+    let mut said = 0;
+    for at in rounds {
+        let mut last = None;
+        for _ in 0..4 {
+            said += 1;
+            last = Some(bench.say(&format!("m{said}")).await);
+        }
+        let last = last.expect("a message");
+        bench.mark("bob", last).await;
+        let (sql, dead) = (bench.sql.clone(), tokio::sync::Notify::new());
+        let store = Arc::new(Failing { sql, at: parking_lot::Mutex::new(Some(at)), dead });
+        let (writer, progress) =
+            StoreWriter::open(bench.broker.clone(), store.clone(), Shared::No).await.unwrap();
+        let running = tokio::spawn(writer.run(CancellationToken::new()));
+        let patience = Duration::from_secs(60);
+        match at {
+            Before | Behind => {
+                tokio::time::timeout(patience, store.dead.notified()).await.expect("it dies");
+            }
+            Unknown => assert!(progress.reached(0, last, patience).await, "it goes on"),
+        }
+        running.abort();
+    }
+    let last = bench.say("last").await;
+    bench.store_up_to(last).await;
+    let mut expected: Vec<_> = (1..=said).map(|n| (format!("m{n}"), n)).collect();
+    expected.push(("last".into(), said + 1));
+    assert_eq!(bench.history().await, expected);
+    assert_eq!(bench.unread("bob").await, 1);
+    assert_eq!(bench.dead().await, 0);
 }
