@@ -60,7 +60,7 @@ fn rounds() -> u64 {
 
 async fn kill_again_and_again(more: &[&str]) {
     const SENDERS: usize = 4;
-    let data = tempfile::tempdir().unwrap();
+    let data = tempfile::tempdir().expect("a folder");
     let server = Server::start_with(data.path(), more);
     let ann = server.person("ann").await;
     let room = ann.group("Storm", &[]).await;
@@ -97,7 +97,7 @@ async fn kill_again_and_again(more: &[&str]) {
 
     let server = Server::start_with(data.path(), more);
     let ann = server.returning(&ann).await;
-    let receipt = ann.stomp().await.say(&room, "last", "last").await.unwrap();
+    let receipt = ann.stomp().await.say(&room, "last", "last").await.expect("a receipt");
     let history = whole_history(&ann, &room, &header(&receipt, "position")).await;
     let mut seen = std::collections::HashMap::<String, usize>::new();
     for (n, (text, ordinal)) in history.iter().enumerate() {
