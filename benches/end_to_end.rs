@@ -178,7 +178,7 @@ async fn open(address: SocketAddr, speech: Speech) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.set_nodelay(true).unwrap();
     if speech == Speech::WebSocket {
-        let upgrade = "GET /ws HTTP/1.1\r\nHost: bench\r\nConnection: Upgrade\r\n\
+        let upgrade = "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
             Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
             Sec-WebSocket-Version: 13\r\n\r\n";
         stream.write_all(upgrade.as_bytes()).await.unwrap();

@@ -29,21 +29,31 @@ impl ServerProcess {
 
     /// Starts this very program again as the plain server that a question compares with.
     pub fn plain(role: &str) -> Self {
+        Self::plain_with(role, &[])
+    }
+
+    /// The same, with more variables in its environment.
+    pub fn plain_with(role: &str, environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("this program's path"));
-        command.env("PLAIN_SERVER", role);
+        command.env("PLAIN_SERVER", role).envs(environment.iter().copied());
         Self::start(command)
     }
 
-    /// Addresses are read from its first lines: `… tcp://ADDRESS` and `… ws://ADDRESS/ws`.
+    /// Addresses are read from its first lines: `… tcp://ADDRESS` (or `tls://`) and
+    /// `… ws://ADDRESS/ws` (or `wss://`).
     fn start(mut command: Command) -> Self {
         let mut child =
             command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("start");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         let (mut tcp, mut http) = (None, None);
         for line in lines.by_ref().map_while(Result::ok) {
-            if let Some((_, address)) = line.split_once("tcp://") {
+            let after = |schemes: [&str; 2]| {
+                let mut found = schemes.iter().filter_map(|scheme| line.split_once(scheme));
+                found.next().map(|(_, address)| address)
+            };
+            if let Some(address) = after(["tcp://", "tls://"]) {
                 tcp = address.trim().parse().ok();
-            } else if let Some((_, address)) = line.split_once("ws://") {
+            } else if let Some(address) = after(["ws://", "wss://"]) {
                 http = address.trim().trim_end_matches("/ws").parse().ok();
             } else if line.contains("login") {
                 break;

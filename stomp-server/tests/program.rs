@@ -280,12 +280,19 @@ async fn behind_a_proxy_loopback_is_no_login() {
 
 /// The answer to CONNECT over a WebSocket that says this of where it comes from.
 async fn over_websocket(program: &Program, forwarded: &str) -> (WebSocket, String) {
+    upgraded(program, &[("x-forwarded-for", forwarded)]).await
+}
+
+/// The answer to CONNECT over a WebSocket whose request has these headers.
+async fn upgraded(program: &Program, headers: &[(&'static str, &str)]) -> (WebSocket, String) {
     use futures::{SinkExt, StreamExt};
     use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
     let mut request = format!("ws://{}/ws", program.http).into_client_request().unwrap();
-    request.headers_mut().insert("x-forwarded-for", forwarded.parse().unwrap());
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, value.parse().unwrap());
+    }
     let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
-    let connect = "CONNECT\naccept-version:1.2\nlogin:ann\n\n\0";
+    let connect = "CONNECT\naccept-version:1.2\nlogin:ann\npasscode:sesame\n\n\0";
     socket.send(Message::text(connect)).await.unwrap();
     let answer = socket.next().await.unwrap().unwrap().to_string();
     (socket, answer)
@@ -301,6 +308,47 @@ async fn a_forwarded_login_is_none_of_this_machine() {
     assert!(answer.contains("code:unauthorized"), "{answer}");
     let program = Program::start(&["--allow-anonymous"]);
     let (_socket, answer) = over_websocket(&program, "127.0.0.1").await;
+    assert!(answer.starts_with("CONNECTED"), "{answer}");
+}
+
+/// A page of evil.example, whose name leads to 127.0.0.1 since it was loaded: for its browser,
+/// and by its Origin, it is of the same host as this server.
+#[tokio::test]
+async fn decision_30_a_page_whose_name_was_made_to_lead_here_is_none_of_this_machine() {
+    let port = |program: &Program| program.http.port();
+    let page = async |program: &Program, host: &str| {
+        let host = format!("{host}:{}", port(program));
+        let origin = format!("http://{host}");
+        upgraded(program, &[("host", &host), ("origin", &origin)]).await.1
+    };
+    let program = Program::start(&[]);
+    for foreign in ["evil.example", "localhost.evil.example"] {
+        let answer = page(&program, foreign).await;
+        assert!(answer.contains("code:unauthorized"), "{answer}");
+        let host = format!("{foreign}:{}", port(&program));
+        assert!(program.get_from(&host, "/metrics", "").await.starts_with("HTTP/1.1 404"));
+    }
+    for ours in ["127.0.0.1", "localhost", "chat.localhost"] {
+        let answer = page(&program, ours).await;
+        assert!(answer.starts_with("CONNECTED"), "{ours}: {answer}");
+        let host = format!("{ours}:{}", port(&program));
+        assert!(program.get_from(&host, "/metrics", "").await.starts_with("HTTP/1.1 200"));
+    }
+
+    // Whoever owns the name says so.
+    for flags in [["--host", "devbox"], ["--allow-origin", "http://devbox"]] {
+        let program = Program::start(&flags);
+        let answer = page(&program, "devbox").await;
+        assert!(answer.starts_with("CONNECTED"), "{flags:?}: {answer}");
+    }
+
+    // A proxy on this machine that passes the public name on: its users log in as before.
+    let users = file(&format!(
+        "[[user]]\nname = 'ann'\nhash = '{}'\nsubscribe = ['/topic/#']\n",
+        hash("sesame")
+    ));
+    let program = Program::start(&["--users", path(&users)]);
+    let answer = page(&program, "chat.example").await;
     assert!(answer.starts_with("CONNECTED"), "{answer}");
 }
 

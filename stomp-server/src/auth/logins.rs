@@ -116,7 +116,10 @@ fn looks_like_a_token(passcode: &str) -> bool {
     passcode.starts_with("eyJ") && passcode.matches('.').count() == 2
 }
 
-/// Lets in only who comes from this machine itself, not through a proxy on it.
+/// Lets in only who comes from this machine itself, not through a proxy on it, and over
+/// WebSocket only who calls it by its address, as `localhost`, or by a name of
+/// [`SessionLimits::hosts`](crate::session::SessionLimits::hosts) or the allowed origins: a page
+/// from elsewhere, whose name was made to lead here, is none of this machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LocalOnly<A>(pub A);
 
@@ -126,7 +129,8 @@ impl<A: Authenticate> Authenticate for LocalOnly<A> {
         if !credentials.is_local {
             return Err(Problem::new(
                 Code::Unauthorized,
-                "Without users this server takes logins from its own machine only.",
+                "Without users this server takes logins from its own machine only, called by its \
+                 address or as localhost.",
             ));
         }
         self.0.authenticate(credentials).await

@@ -10,8 +10,8 @@ use subtle::ConstantTimeEq;
 
 use super::proxy::TrustedProxies;
 
-/// On this machine everybody; from elsewhere, or through a proxy, who has the token. To
-/// others there is nothing.
+/// On this machine everybody who calls it by its address or as `localhost`; from elsewhere, or
+/// through a proxy, who has the token. To others there is nothing.
 #[derive(Clone, Default)]
 pub struct AdminAccess {
     token: Option<String>,
@@ -31,7 +31,10 @@ impl AdminAccess {
             (Some(token), Some(brought)) => {
                 token.as_bytes().ct_eq(brought.trim().as_bytes()).into()
             }
-            _ => self.proxies.arrival(request.headers(), request.extensions()).is_local,
+            _ => {
+                let nothing_more = |_: &str| false;
+                self.proxies.arrival(request.headers(), request.extensions(), nothing_more).is_local
+            }
         }
     }
 }

@@ -91,7 +91,13 @@ async fn upgrade(
 
 fn arrival(server: &Shared, request: &Request) -> Arrival {
     let extensions = request.extensions();
-    let mut arrival = server.proxies.arrival(request.headers(), extensions);
+    // What may be called by a browser's page or in CONNECT is a name of ours too.
+    let is_ours = |name: &str| {
+        let origins = server.origins.iter().filter_map(|origin| origin.split_once("://"));
+        let hosts = server.around.limits.hosts.iter().map(String::as_str);
+        hosts.chain(origins.map(|(_, host)| proxy::name_of(host))).any(|ours| ours == name)
+    };
+    let mut arrival = server.proxies.arrival(request.headers(), extensions, is_ours);
     if let Some(AcceptedAt(at)) = extensions.get() {
         arrival.at = *at;
     }

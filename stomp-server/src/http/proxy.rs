@@ -32,13 +32,22 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// How the client of this request reached us.
-    pub(crate) fn arrival(&self, headers: &HeaderMap, extensions: &Extensions) -> Arrival {
+    /// How the client of this request reached us. `is_ours` knows the names of this machine
+    /// beside those that nobody else can have.
+    pub(crate) fn arrival(
+        &self,
+        headers: &HeaderMap,
+        extensions: &Extensions,
+        is_ours: impl Fn(&str) -> bool,
+    ) -> Arrival {
         let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
         let mut arrival = Arrival::now(Carrier::WebSocket, peer);
         let through_proxy =
             headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(header::FORWARDED);
-        arrival.is_local = peer.is_some_and(is_loopback) && !through_proxy && self.is_empty();
+        arrival.is_local = peer.is_some_and(is_loopback)
+            && !through_proxy
+            && self.is_empty()
+            && host(headers).is_none_or(|name| is_this_machine(name) || is_ours(name));
         if let Some(peer) = peer.filter(|peer| self.trust(peer.ip())) {
             let client = self.client(headers).unwrap_or(peer.ip());
             arrival.address = Some(SocketAddr::new(client, 0));
@@ -64,6 +73,31 @@ impl TrustedProxies {
         }
         client
     }
+}
+
+/// The name by which this server was called, without a port.
+fn host(headers: &HeaderMap) -> Option<&str> {
+    Some(name_of(headers.get(header::HOST)?.to_str().unwrap_or("unreadable")))
+}
+
+/// The name before the port.
+pub(super) fn name_of(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|octet| octet.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+/// Whether this can only be the name of the machine that the client is on, or an address.
+///
+/// Any other name can be made to lead here by whoever owns it, after their page was loaded:
+/// for the browser that page is then of the same host as this server.
+fn is_this_machine(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    let plain = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || plain.unwrap_or(&name).parse::<IpAddr>().is_ok()
 }
 
 fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
@@ -108,7 +142,7 @@ mod tests {
         let mut extensions = Extensions::new();
         extensions.insert(ConnectInfo::<SocketAddr>(peer.parse().unwrap()));
         let trusted = trusted.iter().map(|network| network.parse().unwrap());
-        TrustedProxies::new(trusted).arrival(&map, &extensions)
+        TrustedProxies::new(trusted).arrival(&map, &extensions, |name| name == "devbox")
     }
 
     fn client(trusted: &[&str], headers: &[(&'static str, &str)]) -> String {
@@ -160,6 +194,37 @@ mod tests {
         assert!(!local(&[], &[("x-forwarded-for", "127.0.0.1")]));
         assert!(!local(&[], &[("forwarded", "for=127.0.0.1")]));
         assert!(!arrival(&[], "203.0.113.7:5", &[]).is_local);
+    }
+
+    #[test]
+    fn decision_30_a_name_that_others_may_own_is_not_this_machine() {
+        let local = |host: &str| arrival(&[], "127.0.0.1:5", &[("host", host)]).is_local;
+        for ours in [
+            "127.0.0.1",
+            "127.0.0.1:15674",
+            "[::1]:15674",
+            "[::1]",
+            "192.168.1.7:80",
+            "localhost",
+            "LOCALHOST.:15674",
+            "chat.localhost:15674",
+            "devbox:15674",
+        ] {
+            assert!(local(ours), "{ours}");
+        }
+        for foreign in [
+            "evil.example",
+            "evil.example:15674",
+            "localhost.evil.example",
+            "evillocalhost",
+            "127.0.0.1.evil.example:15674",
+            "devbox.evil.example",
+            "0x7f000001",
+            "",
+            ":15674",
+        ] {
+            assert!(!local(foreign), "{foreign}");
+        }
     }
 
     #[test]

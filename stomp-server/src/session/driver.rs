@@ -117,6 +117,8 @@ struct Driver<T: Transport> {
     input_ended: bool,
     /// The decoder has asked for more than `input` has.
     starved: bool,
+    /// Frames that were taken since others last got their turn.
+    in_a_row: usize,
     stopping: bool,
     close: Option<Close>,
 }
@@ -163,6 +165,7 @@ impl<T: Transport> Driver<T> {
             sleep: Box::pin(tokio::time::sleep_until(connect_by.into())),
             input_ended: false,
             starved: true,
+            in_a_row: 0,
             stopping: false,
             close: None,
             server,
@@ -181,6 +184,7 @@ impl<T: Transport> Driver<T> {
             // no event would come for those.
             if more || (!self.starved && self.wants_frames()) {
                 tokio::task::yield_now().await;
+                self.in_a_row = 0;
                 continue;
             }
             self.rest();
@@ -189,12 +193,14 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Steps through the frames that have been read; true if there may be more of them.
+    /// Steps through the frames that have been read; true if there may be more of them, but
+    /// others have their turn first. A question that is answered at once ends no turn.
     fn take_frames(&mut self) -> bool {
-        for _ in 0..FRAMES_IN_A_ROW {
+        while self.in_a_row < FRAMES_IN_A_ROW {
             if self.close.is_some() || !self.wants_frames() {
                 return false;
             }
+            self.in_a_row += 1;
             match self.decoder.decode(&mut self.input) {
                 Ok(Some(Decoded::Frame(frame))) => {
                     self.server.metrics.frames_received.increment(1);

@@ -92,6 +92,17 @@ impl House {
         }
     }
 
+    /// What a WebSocket is spoken over, plain or with TLS.
+    pub(crate) async fn below(&self, door: Door) -> Stream {
+        match door {
+            Door::WebSocket => Box::new(TcpStream::connect(self.http).await.unwrap()),
+            Door::SecureWebSocket => {
+                Box::new(secure(self.https, self.authority.client(None)).await.unwrap())
+            }
+            Door::Tcp | Door::Tls => panic!("no WebSocket is behind {door:?}"),
+        }
+    }
+
     /// A newcomer logs in through every door and hears its own message, at once.
     pub(crate) async fn serves_newcomers(&self) {
         for door in ALL {

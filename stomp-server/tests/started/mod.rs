@@ -91,9 +91,14 @@ impl Program {
 
     /// The whole answer to a GET.
     pub(crate) async fn get(&self, path: &str, headers: &str) -> String {
+        self.get_from("localhost", path, headers).await
+    }
+
+    /// The same, where the server is called by this name.
+    pub(crate) async fn get_from(&self, host: &str, path: &str, headers: &str) -> String {
         let mut stream = TcpStream::connect(self.http).await.unwrap();
         let request =
-            format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n");
+            format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
