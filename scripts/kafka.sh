@@ -123,7 +123,7 @@ launch() {
 
 until_ready() {
     local waited
-    for ((waited = 0; waited < 600; waited++)); do
+    for ((waited = 0; waited < 1800; waited++)); do
         sleep 0.1
         grep -qs 'Kafka Server started' "$state/$1/out" && return
         process "$1" > /dev/null || [ "$waited" -lt 20 ] || break

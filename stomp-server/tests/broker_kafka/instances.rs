@@ -216,7 +216,7 @@ async fn a_worker_goes_on_where_it_was_on_another_instance() {
     let other = open(&config).await;
     let mut reader = other.read_log(&places).await.unwrap();
     while seen.len() < 50 {
-        let batch = timeout(Duration::from_secs(10), reader.next(10)).await.unwrap().unwrap();
+        let batch = timeout(Duration::from_secs(60), reader.next(10)).await.unwrap().unwrap();
         seen.extend(batch.records.iter().map(|one| one.logged.message.body().clone()));
     }
     assert_eq!(seen, numbers(0..50));

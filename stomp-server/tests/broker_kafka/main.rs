@@ -42,7 +42,7 @@ fn fresh(kafka: &Kafka, partitions: u32) -> KafkaConfig {
     KafkaConfig {
         prefix: format!("test-{:08x}", rand::random::<u32>()),
         partitions,
-        start_timeout: Duration::from_secs(20),
+        start_timeout: Duration::from_secs(90),
         ..KafkaConfig::new(kafka.bootstrap())
     }
 }

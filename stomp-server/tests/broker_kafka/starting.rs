@@ -65,7 +65,7 @@ async fn a_log_that_was_lost_does_not_come_back_empty() {
     open(&config).await.close().await;
     let topic = log_topic(&config).await;
     admin(&kafka).delete_topics(&[&topic], &AdminOptions::new()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    until_gone(&kafka, &topic);
     let Err(KafkaStartError::Refused(what)) = KafkaBroker::open(config).await else {
         panic!("it is refused")
     };
@@ -103,6 +103,19 @@ async fn a_record_that_makes_no_sense_is_passed_over() {
     broker.publish(kept("/topic/a", "ours")).await.unwrap();
     assert_eq!(listener.bodies(2).await, ["foreign", "ours"]);
     broker.close().await;
+}
+
+/// A topic is deleted some time after that was asked for.
+fn until_gone(kafka: &stomp_server::testing::Kafka, topic: &str) {
+    let (admin, begin) = (admin(kafka), std::time::Instant::now());
+    loop {
+        let all = admin.inner().fetch_metadata(None, Duration::from_secs(30)).unwrap();
+        if all.topics().iter().all(|one| one.name() != topic) {
+            return;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(60), "{topic} is still there");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 fn admin(kafka: &stomp_server::testing::Kafka) -> AdminClient<DefaultClientContext> {
