@@ -226,7 +226,8 @@ fn instances_on_kafka() -> Vec<Cell> {
                 after(3_000, ClockJumps(one, 0)),
                 after(1_500, ClockJumps(other, 0)),
             ]
-        }),
+        })
+        .moves_when_it_can(),
     ]
 }
 

@@ -76,6 +76,10 @@ struct Producers {
     live: LiveProducer,
 }
 
+/// How long readers may take to end. The timed waits of librdkafka follow the wall clock: where
+/// it has jumped back, they last for as long as the jump was, and nothing depends on them.
+const END: Duration = Duration::from_secs(5);
+
 /// The answer where nothing is kept.
 const HANDED_OVER: Accepted = Accepted { position: None, duplicate: false };
 
@@ -120,6 +124,21 @@ impl KafkaBroker {
         let producers = &self.producers;
         producer::send_live(&producers.live, &self.live_topic, partition, publish, headers)?;
         Ok(HANDED_OVER)
+    }
+
+    async fn end_readers(&self) {
+        let tail = self.tail.lock().take();
+        if let Some(tail) = tail
+            && tail.await.is_err()
+        {
+            tracing::error!("the reader of the log ended before its time");
+        }
+        self.hub.close().await;
+        let readers = self.reach.readers.clone();
+        let closed = tokio::task::spawn_blocking(move || readers.close()).await;
+        if closed.is_err() {
+            tracing::error!("the readers of the log did not close");
+        }
     }
 
     async fn extents(&self) -> Result<Vec<(u64, u64)>, BrokerError> {
@@ -243,17 +262,8 @@ impl Broker for KafkaBroker {
             tracing::error!("some publications were never answered");
         }
         self.progress.stop();
-        let tail = self.tail.lock().take();
-        if let Some(tail) = tail
-            && tail.await.is_err()
-        {
-            tracing::error!("the reader of the log ended before its time");
-        }
-        self.hub.close().await;
-        let readers = self.reach.readers.clone();
-        let closed = tokio::task::spawn_blocking(move || readers.close()).await;
-        if closed.is_err() {
-            tracing::error!("the readers of the log did not close");
+        if tokio::time::timeout(END, self.end_readers()).await.is_err() {
+            tracing::warn!("the readers of the log do not end; they are left behind");
         }
     }
 }
