@@ -46,6 +46,19 @@ pub(crate) struct Bounds {
     pub(crate) end: Duration,
 }
 
+/// Which figure a cell is the measurement of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Figure {
+    /// Nothing is hurt: what a receipt takes on Kafka, and in memory.
+    CalmKafka,
+    CalmMemory,
+    InstanceKilled,
+    Terminated,
+    NodeKilled,
+    NodePaused,
+    Moves,
+}
+
 /// One row of the matrix.
 #[derive(Clone)]
 pub(crate) struct Cell {
@@ -59,6 +72,7 @@ pub(crate) struct Cell {
     pub(crate) calm: Duration,
     pub(crate) bounds: Bounds,
     pub(crate) sabotage: Option<Sabotage>,
+    pub(crate) figure: Option<Figure>,
     /// Part of the short run.
     pub(crate) in_smoke: bool,
 }
@@ -103,6 +117,7 @@ impl Cell {
                 end: Duration::from_secs(10),
             },
             sabotage: None,
+            figure: None,
             in_smoke: false,
         }
     }
@@ -145,6 +160,11 @@ impl Cell {
         self
     }
 
+    fn figure(mut self, figure: Figure) -> Self {
+        self.figure = Some(figure);
+        self
+    }
+
     fn calm(mut self, seconds: u64) -> Self {
         self.calm = Duration::from_secs(seconds);
         self
@@ -174,11 +194,15 @@ pub(crate) fn all() -> Vec<Cell> {
 
 fn instances_on_kafka() -> Vec<Cell> {
     vec![
-        Cell::kafka("kafka: calm", |_| vec![]).without_unknown_outcomes().calm(6),
+        Cell::kafka("kafka: calm", |_| vec![])
+            .without_unknown_outcomes()
+            .figure(Figure::CalmKafka)
+            .calm(6),
         Cell::kafka("kafka: kill -9 of an instance", |chance| {
             let who = chance.random_range(0..3);
             vec![pause(chance, Kill(who)), after(4_000, Start(who))]
         })
+        .figure(Figure::InstanceKilled)
         .in_smoke(),
         Cell::kafka("kafka: kill -9 of two instances, one after the other", |chance| {
             let (one, other) = two_of(chance);
@@ -188,7 +212,8 @@ fn instances_on_kafka() -> Vec<Cell> {
                 after(2_000, Start(one)),
                 after(500, Start(other)),
             ]
-        }),
+        })
+        .figure(Figure::InstanceKilled),
         Cell::kafka("kafka: kill -9 of all instances", |chance| {
             let restart = [Start(0), Start(1), Start(2)].map(|start| after(200, start));
             [vec![pause(chance, Kill(0)), after(0, Kill(1)), after(0, Kill(2))], restart.into()]
@@ -200,12 +225,14 @@ fn instances_on_kafka() -> Vec<Cell> {
             let who = chance.random_range(0..3);
             vec![pause(chance, Terminate(who)), after(2_000, Start(who))]
         })
+        .figure(Figure::Terminated)
         .without_unknown_outcomes(),
         Cell::kafka("kafka: all instances are replaced, one by one", |chance| {
             let each = |who| [after(1_500, Terminate(who)), after(300, Start(who))];
             let first = pause(chance, SocketsAreLeft);
             [vec![first], (0..3).flat_map(each).collect()].concat()
         })
+        .figure(Figure::Terminated)
         .without_unknown_outcomes(),
         Cell::kafka("kafka: an instance stands still", |chance| {
             let who = chance.random_range(0..3);
@@ -217,6 +244,7 @@ fn instances_on_kafka() -> Vec<Cell> {
             let who = chance.random_range(0..3);
             vec![pause(chance, Kill(who)), after(3_000, Start(who))]
         })
+        .figure(Figure::InstanceKilled)
         .with(&["--ring", "4KiB"]),
         Cell::kafka("kafka: clocks jump by an hour, forth and back", |chance| {
             let (one, other) = two_of(chance);
@@ -237,6 +265,7 @@ fn nodes_of_kafka() -> Vec<Cell> {
             let node = chance.random_range(1..=3);
             vec![pause(chance, NodesDie(vec![node])), after(8_000, NodesReturn(vec![node]))]
         })
+        .figure(Figure::NodeKilled)
         .within(NODE_KILLED)
         .moves_when_it_can()
         .in_smoke(),
@@ -248,24 +277,28 @@ fn nodes_of_kafka() -> Vec<Cell> {
             };
             (0..3).flat_map(each).collect()
         })
+        .figure(Figure::NodeKilled)
         .within(NODE_KILLED)
         .moves_when_it_can(),
         Cell::kafka("kafka: a node stands still", |chance| {
             let node = chance.random_range(1..=3);
             vec![pause(chance, NodeFreezes(node)), after(12_000, NodesReturn(vec![node]))]
         })
+        .figure(Figure::NodePaused)
         .within(NODE_PAUSED)
         .moves_when_it_can(),
         Cell::kafka("kafka: a node is cut off", |chance| {
             let node = chance.random_range(1..=3);
             vec![pause(chance, NodeIsCutOff(node)), after(12_000, NodesMeet)]
         })
+        .figure(Figure::NodePaused)
         .within(NODE_PAUSED)
         .moves_when_it_can(),
         Cell::kafka("kafka: a node loses the controllers", |chance| {
             let node = chance.random_range(1..=3);
             vec![pause(chance, NodeLosesControllers(node)), after(12_000, NodesMeet)]
         })
+        .figure(Figure::NodePaused)
         .within(NODE_PAUSED)
         .moves_when_it_can(),
         Cell::kafka("kafka: all nodes die and come back", |chance| {
@@ -330,7 +363,7 @@ fn clients() -> Vec<Cell> {
         })
         .within(NODE_KILLED + INSTANCE_SILENT)
         .moves_when_it_can(),
-        moves,
+        moves.figure(Figure::Moves),
     ]
 }
 
@@ -358,6 +391,10 @@ fn embedded() -> Vec<Cell> {
                 after(2_500, ClockJumps(0, 0)),
             ]
         }),
+        Cell::memory("memory: calm", |_| vec![])
+            .without_unknown_outcomes()
+            .figure(Figure::CalmMemory)
+            .calm(6),
         Cell::memory("memory: sockets are cut at random octets", cut),
         Cell::memory("memory: kill -9, and everybody is told", |chance| {
             vec![pause(chance, Kill(0)), after(300, Start(0))]

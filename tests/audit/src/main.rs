@@ -140,7 +140,9 @@ async fn audit(arguments: &Arguments) -> Result<bool, String> {
     let file = write(arguments, seed, &outcomes).map_err(|error| error.to_string())?;
     println!("\n==> seed {seed}, {} s\n{}", begin.elapsed().as_secs(), report::heading());
     outcomes.iter().for_each(|outcome| println!("{}", outcome.line()));
-    println!("{}\nwritten to {}", report::LEGEND, file.display());
+    println!("{}", report::LEGEND);
+    report::figures(&outcomes).iter().for_each(|line| println!("    {line}"));
+    println!("written to {}", file.display());
     println!("audit: {holding} of {} cells hold", outcomes.len());
     Ok(holding == outcomes.len() && holding > 0)
 }
@@ -243,7 +245,8 @@ fn write(arguments: &Arguments, seed: u64, outcomes: &[Outcome]) -> io::Result<P
         })
         .collect();
     let matrix = format!("{:?}", arguments.matrix).to_lowercase();
-    let whole = json!({ "matrix": matrix, "seed": seed, "cells": cells });
+    let figures = report::figures(outcomes);
+    let whole = json!({ "matrix": matrix, "seed": seed, "figures": figures, "cells": cells });
     fs::write(&file, serde_json::to_string_pretty(&whole)?)?;
     Ok(file)
 }

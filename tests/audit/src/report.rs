@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use crate::{
     book::{Figures, percentile},
-    cells::Cell,
+    cells::{Cell, Figure},
     judge::Verdict,
     plan::Step,
 };
@@ -27,6 +27,8 @@ pub(crate) struct Outcome {
     pub(crate) planned: Vec<String>,
     pub(crate) happened: Vec<Told>,
     pub(crate) is_sabotage: bool,
+    #[serde(skip)]
+    figure: Option<Figure>,
     /// Why it does not hold; empty: it holds.
     pub(crate) faults: Vec<String>,
     pub(crate) verdict: Verdict,
@@ -67,6 +69,7 @@ impl Outcome {
             seed,
             planned: plan.iter().map(|step| format!("{:?} {}", step.after, step.fault)).collect(),
             is_sabotage: cell.sabotage.is_some(),
+            figure: cell.figure,
             ..Self::default()
         }
     }
@@ -132,7 +135,7 @@ impl Outcome {
     pub(crate) fn line(&self) -> String {
         let verdict = &self.verdict;
         format!(
-            "{:<8} {:<62} {:>6} {:>7} {:>5} {:>5} {:>5} {:>5} {:>5} {:>6.1} {:>6.0} {:>6.0} {:>5} {:>5.0}",
+            "{:<8} {:<62} {:>6} {:>7} {:>5} {:>5} {:>5} {:>5} {:>5} {:>6.1} {:>5.1} {:>6.0} {:>6.0} {:>5} {:>5.0}",
             if self.holds() { "holds" } else { "DOES NOT" },
             self.cell,
             self.receipted,
@@ -143,6 +146,7 @@ impl Outcome {
             verdict.told,
             self.unknown,
             self.longest_gap.as_secs_f64(),
+            self.round_trip_p50.as_secs_f64() * 1e3,
             self.move_p50.as_secs_f64() * 1e3,
             self.move_p99.as_secs_f64() * 1e3,
             self.memory_growth >> 20,
@@ -151,10 +155,57 @@ impl Outcome {
     }
 }
 
+/// What was asked for in figures, as far as cells were played that measure it.
+pub(crate) fn figures(outcomes: &[Outcome]) -> Vec<String> {
+    let of = |figure| {
+        let played = |outcome: &&Outcome| outcome.figure == Some(figure) && outcome.receipted > 0;
+        let found: Vec<_> = outcomes.iter().filter(played).collect();
+        (!found.is_empty()).then_some(found)
+    };
+    let longest = |cells: &[&Outcome], what: fn(&Outcome) -> Duration| {
+        cells.iter().map(|cell| what(cell)).max().unwrap_or_default().as_secs_f64()
+    };
+    let mut lines = Vec::new();
+    for (figure, what, goal) in [
+        (Figure::NodeKilled, "a node of Kafka killed", 6),
+        (Figure::NodePaused, "a node paused, cut off, or without controllers", 8),
+    ] {
+        lines.extend(of(figure).map(|cells| {
+            let gap = longest(&cells, |cell| cell.longest_gap);
+            format!("longest wait for a receipt, {what}: {gap:.1} s (goal {goal} s)")
+        }));
+    }
+    lines.extend(of(Figure::InstanceKilled).map(|cells| {
+        let p99 = longest(&cells, |cell| cell.move_p99);
+        format!("an instance killed: moves live and whole within {p99:.2} s at p99 (goal 5 s)")
+    }));
+    lines.extend(of(Figure::Terminated).map(|cells| {
+        let unknown: u64 = cells.iter().map(|cell| cell.unknown).sum();
+        let end = longest(&cells, |cell| cell.longest_end);
+        format!(
+            "SIGTERM under load: {unknown} unknown outcomes, end within {end:.1} s (goal 0, 10 s)"
+        )
+    }));
+    lines.extend(of(Figure::Moves).map(|cells| {
+        let moves: usize = cells.iter().map(|cell| cell.moves).sum();
+        let holes: usize = cells.iter().map(|cell| cell.verdict.lost).sum();
+        format!("{moves} moves between instances: {holes} holes (goal 0)")
+    }));
+    if let (Some(kafka), Some(memory)) = (of(Figure::CalmKafka), of(Figure::CalmMemory)) {
+        let p50 = |cells: &[&Outcome]| longest(cells, |cell| cell.round_trip_p50) * 1e3;
+        let (kafka, memory) = (p50(&kafka), p50(&memory));
+        lines.push(format!(
+            "SEND to RECEIPT, p50: {kafka:.1} ms on three nodes, {memory:.1} ms in memory (goal: 5 ms \
+             more, on one node)"
+        ));
+    }
+    lines
+}
+
 /// The heading of the table whose rows are [`Outcome::line`].
 pub(crate) fn heading() -> String {
     format!(
-        "{:<8} {:<62} {:>6} {:>7} {:>5} {:>5} {:>5} {:>5} {:>5} {:>6} {:>6} {:>6} {:>5} {:>5}",
+        "{:<8} {:<62} {:>6} {:>7} {:>5} {:>5} {:>5} {:>5} {:>5} {:>6} {:>5} {:>6} {:>6} {:>5} {:>5}",
         "",
         "cell",
         "sent",
@@ -165,6 +216,7 @@ pub(crate) fn heading() -> String {
         "told",
         "unkn.",
         "gap s",
+        "rt50",
         "mv50",
         "mv99",
         "MiB",
@@ -177,8 +229,8 @@ pub(crate) const LEGEND: &str = "\
 sent: receipted messages; deliv.: deliveries; lost, twice, order: broken promises (must be 0, but for sabotage); \
 told: recovered:false;\n\
 unkn.: retries that the log had already; gap: the longest wait of a publisher for its next receipt; \
-mv50, mv99: a move to another\n\
-instance until whole, in ms; MiB: memory that an instance kept; s: the whole cell";
+rt50: SEND to RECEIPT;\n\
+mv50, mv99: a move to another instance until whole, in ms; MiB: memory that an instance kept; s: the whole cell";
 
 fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(time.as_secs_f64())
