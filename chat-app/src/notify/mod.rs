@@ -33,7 +33,7 @@ pub(crate) use self::{
     decider::Decider,
     desk::{Desk, Registration, Shown},
     endpoint::{Endpoint, Reach},
-    gateway::{Address, PushGateway},
+    gateway::{Address, Outcome, Push, PushGateway},
     gateways::{Fcm, Gateways, LogGateway, ServiceAccount, Vapid, WebPush, Webhook},
     metrics::describe as describe_metrics,
     rule::{Blocks, Candidate, Said, Window, Wishes},

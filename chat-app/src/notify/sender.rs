@@ -22,7 +22,7 @@ const IN_FLIGHT: usize = 256;
 /// Jobs taken, and fates written, at a time.
 const STRIDE: usize = 64;
 /// Longer than a request can take with its look and its settlement.
-const LEASE: Duration = Duration::from_secs(30);
+const LEASE: Duration = Duration::from_secs(15);
 /// How often jobs are looked for when there were none.
 const POLL: Duration = Duration::from_millis(200);
 /// Between two attempts while the database is away.

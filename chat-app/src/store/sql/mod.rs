@@ -17,6 +17,8 @@ mod outbox;
 mod push_due;
 mod push_jobs;
 mod push_look;
+#[cfg(test)]
+mod push_tests;
 mod retry;
 mod rooms;
 mod rooms_read;

@@ -32,10 +32,10 @@ const DELAY: Duration = Duration::from_secs(2);
 /// Makes rooms due, or raises those that are: (room, first and last new ordinal). What is due
 /// stays due at its time, however much is said meanwhile.
 pub(super) fn make_due(dialect: Dialect) -> String {
-    let rows = dialect.list("said", &[Text("room_id"), Number("since"), Number("upto")]);
+    let rows = dialect.list("moved", &[Text("room_id"), Number("since"), Number("upto")]);
     format!(
         "INSERT INTO push_due (room_id, since_ordinal, upto_ordinal, due_at) \
-         SELECT said.room_id, said.since, said.upto, {now} + {delay} FROM {rows} WHERE true \
+         SELECT moved.room_id, moved.since, moved.upto, {now} + {delay} FROM {rows} WHERE true \
          {conflict} upto_ordinal = {greatest}(push_due.upto_ordinal, {incoming})",
         now = dialect.now_ms(),
         delay = DELAY.as_millis(),
@@ -200,12 +200,12 @@ impl DueRoom for Taken {
 /// One job a device: opened, raised, or risen again. A pause that it is in goes on. `dead`
 /// comes last, because MySQL sets one column after the other.
 fn open_jobs(dialect: Dialect) -> String {
-    let jobs = dialect.list("fresh", &[Text("device_id"), Text("user_id")]);
+    let jobs = dialect.list("wanted", &[Text("device_id"), Text("user_id")]);
     let incoming = |column| dialect.incoming(column);
     format!(
         "INSERT INTO push_jobs (room_id, since_ordinal, upto_ordinal, said_at, next_at, \
          device_id, user_id) \
-         SELECT ?, ?, ?, ?, ?, fresh.device_id, fresh.user_id FROM {jobs} WHERE true \
+         SELECT ?, ?, ?, ?, ?, wanted.device_id, wanted.user_id FROM {jobs} WHERE true \
          {conflict} upto_ordinal = {greatest}(push_jobs.upto_ordinal, {upto}), \
          attempts = CASE WHEN push_jobs.dead = 0 THEN push_jobs.attempts ELSE 0 END, \
          next_at = CASE WHEN push_jobs.dead = 0 THEN push_jobs.next_at ELSE {next} END, \
