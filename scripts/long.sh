@@ -7,6 +7,7 @@
 #   scripts/long.sh mutants CRATE   does a test notice each small damage to the code?
 #   scripts/long.sh kill9 ROUNDS    kill the chat server in the middle of sending, that many times
 #   scripts/long.sh chat ROUNDS     kill the chat that often on SQLite, MariaDB and Kafka, and its roles in turn
+#   scripts/long.sh push ROUNDS     kill the chat server while pushes are due and on their way, that many times
 #   scripts/long.sh kafka           what a Kafka of three nodes survives, all of them killed included
 #   scripts/long.sh audit SEEDS     the whole matrix of the loss audit, with that many seeds
 #   scripts/long.sh all             everything above with moderate figures
@@ -56,6 +57,10 @@ chat() {
     cargo test --locked -p chat-app --test crash --test roles -- --nocapture every_receipted_message
 }
 
+push() {
+    PUSH_KILLS=${1:-100} cargo test --locked -p chat-app --test push_crash -- --nocapture
+}
+
 kafka() {
     CI=1 cargo test --locked -p stomp-server --test broker_kafka -- --nocapture nodes::
 }
@@ -79,6 +84,7 @@ case $command in
     mutants) mutants "$@" ;;
     kill9) kill9 "$@" ;;
     chat) chat "$@" ;;
+    push) push "$@" ;;
     kafka) kafka ;;
     audit) audit "$@" ;;
     all)
@@ -89,7 +95,8 @@ case $command in
         kill9 50
         audit 1
         chat 100
+        push 100
         mutants stomp-core
         ;;
-    *) sed -n '2,12s/^# \{0,1\}//p' "$0" ;;
+    *) sed -n '2,13s/^# \{0,1\}//p' "$0" ;;
 esac

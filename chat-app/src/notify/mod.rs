@@ -26,6 +26,8 @@ mod sender;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use self::gateway::{Outcome, Push};
 pub(crate) use self::{
     backoff::Patience,
     client::Client,
@@ -33,7 +35,7 @@ pub(crate) use self::{
     decider::Decider,
     desk::{Desk, Registration, Shown},
     endpoint::{Endpoint, Reach},
-    gateway::{Address, Outcome, Push, PushGateway},
+    gateway::{Address, PushGateway},
     gateways::{Fcm, Gateways, LogGateway, ServiceAccount, Vapid, WebPush, Webhook},
     metrics::describe as describe_metrics,
     rule::{Blocks, Candidate, Said, Window, Wishes},
