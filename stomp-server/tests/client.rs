@@ -527,3 +527,104 @@ async fn a_place_that_somebody_else_holds_is_told_and_a_passing_refusal_is_tried
     let waiting = tokio::time::timeout(SECOND / 10, client.subscribe("/topic/a")).await;
     assert!(waiting.is_err(), "{waiting:?}");
 }
+
+#[tokio::test]
+async fn a_transaction_acknowledges_what_it_answers_all_or_nothing() {
+    if !has_queues() {
+        return;
+    }
+    let road = Road::to(&server());
+    let client = client(&road, "ann").await;
+    client.send(Draft::to("/queue/orders").text("one")).await.unwrap();
+    let mut orders = client.subscribe("/queue/orders").explicit_acks().await.unwrap();
+    let mut bills = client.subscribe("/queue/bills").await.unwrap();
+    let order = orders.message().await.unwrap();
+
+    let mut dropped = client.transaction();
+    dropped.ack(&order).unwrap();
+    drop(dropped); // nothing of it was sent, so the order is still ours
+
+    // The connection is lost before the commit: the order comes again, and no bill was sent.
+    let mut cut = client.transaction();
+    cut.send(Draft::to("/queue/bills").text("never")).unwrap();
+    cut.ack(&order).unwrap();
+    road.cut();
+    let order = orders.message().await.unwrap();
+    assert!(order.is_redelivered());
+    assert!(matches!(cut.commit().await, Err(ClientError::Lost)));
+
+    let mut done = client.transaction();
+    done.send(Draft::to("/queue/bills").text("bill").dedup_id(order.id())).unwrap();
+    done.ack(&order).unwrap();
+    done.commit().await.unwrap();
+    let bill = bills.message().await.unwrap();
+    assert_eq!(bill.text(), "bill");
+    road.cut();
+
+    // Whatever happens to the connection now, the order is done with.
+    client.send(Draft::to("/queue/orders").text("two")).await.unwrap();
+    assert_eq!(orders.message().await.unwrap().text(), "two");
+    // The bill may come again, for the cut may have been faster than its acknowledgement.
+    let more = tokio::time::timeout(Duration::from_millis(100), bills.message()).await;
+    assert!(more.is_err() || more.unwrap().unwrap().id() == bill.id(), "there is one bill");
+}
+
+/// Takes each token once, and lets its session live for a moment only.
+#[derive(Default)]
+struct ShortTokens(Mutex<HashSet<String>>);
+
+#[async_trait]
+impl Authenticate for ShortTokens {
+    async fn authenticate(&self, credentials: Credentials) -> Result<Principal, Problem> {
+        let token = credentials.passcode.unwrap_or_default();
+        if !self.0.lock().unwrap().insert(token) {
+            return Err(Problem::new(Code::Expired, "This token's time is over."));
+        }
+        let until = std::time::Instant::now() + Duration::from_millis(50);
+        Ok(Principal { expires: Some(until), ..Principal::user("ann") })
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_does_not_last_is_asked_for_anew() {
+    let server = Server::builder().authenticate(Arc::<ShortTokens>::default()).build();
+    let road = Road::to(&server);
+    let builder =
+        || Client::over(road.clone()).pauses(Duration::from_millis(5), Duration::from_millis(20));
+    let asked = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let counter = asked.clone();
+    let client = builder().login_with(move || {
+        let number = counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        async move {
+            match number {
+                1 => Err(io::Error::other("the tokens' server is away").into()),
+                // One that was used before: the server calls it expired, and another is fetched.
+                2 => Ok((String::new(), "token-0".to_owned())),
+                _ => Ok((String::new(), format!("token-{number}"))),
+            }
+        }
+    });
+    let client = client.connect().await.unwrap();
+    let mut sent = 0;
+    while asked.load(std::sync::atomic::Ordering::Relaxed) < 6 {
+        client.send(Draft::to("/topic/a").text("still here")).await.unwrap();
+        sent += 1;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(sent > 0);
+
+    let fixed = builder().login("", "fixed").connect().await.unwrap();
+    let end = tokio::time::timeout(30 * SECOND, async {
+        loop {
+            match fixed.send(Draft::to("/topic/a")).await {
+                Ok(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                Err(error) => return error,
+            }
+        }
+    });
+    let end = end.await.unwrap();
+    assert!(
+        matches!(&end, ClientError::Refused(problem) if problem.code == Code::Expired),
+        "{end}"
+    );
+}

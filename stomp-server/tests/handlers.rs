@@ -112,6 +112,49 @@ async fn replies_reach_every_session_of_the_sender_and_nobody_else() {
     sessions[3].play("S: (silence)").await;
 }
 
+/// Users and sessions of each: enough that a mix-up of any kind would show.
+const USERS: usize = 8;
+const SESSIONS: usize = 25;
+
+#[tokio::test]
+async fn each_of_many_sessions_gets_what_is_for_its_user_and_nothing_else() {
+    let routes = Routes::new().send("/app/ask", async |Body(body): Body| {
+        Emit::reply("/queue/answers").body("text/plain", body)
+    });
+    let server = served_by(routes);
+    let subscribe = "C: SUBSCRIBE⏎id:0⏎destination:/user/queue/answers⏎receipt:s⏎⏎^@\nS: RECEIPT";
+    let mut sessions = Vec::new();
+    for n in 0..USERS * SESSIONS {
+        let user = format!("user-{}", n % USERS);
+        let mut session = logged_in(&server, &user).await;
+        session.play(subscribe).await;
+        sessions.push((user, session));
+    }
+    // From one session of each user, and from outside all of them.
+    for (user, session) in &mut sessions[..USERS] {
+        session.play(&format!("C: SEND⏎destination:/app/ask⏎⏎asked by {user}^@")).await;
+        let told = Emit::to_user(user.as_str(), "/queue/answers").text(format!("told to {user}"));
+        session.play(&format!("S: MESSAGE⏎⏎asked by {user}")).await;
+        server.handle().send(told).await.unwrap();
+        session.play(&format!("S: MESSAGE⏎⏎told to {user}")).await;
+    }
+    for (user, session) in &mut sessions[USERS..] {
+        for what in ["asked by", "told to"] {
+            session
+                .play(&format!("S: MESSAGE⏎destination:/user/queue/answers⏎⏎{what} {user}"))
+                .await;
+        }
+    }
+    // Nothing more was on its way to anybody: what is sent now comes next.
+    for n in 0..USERS {
+        let last = Emit::to_user(format!("user-{n}"), "/queue/answers").text("last");
+        server.handle().send(last).await.unwrap();
+    }
+    for (_, session) in &mut sessions {
+        session.play("S: MESSAGE⏎⏎last").await;
+    }
+}
+
 #[tokio::test]
 async fn an_anonymous_session_gets_its_own_replies_only() {
     let routes = Routes::new().send("/app/ask", async || Emit::reply("/queue/answers").text("42"));

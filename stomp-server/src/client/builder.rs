@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use futures::future::BoxFuture;
 use stomp_core::{Command as Verb, Frame, HeartBeat};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
@@ -39,7 +40,7 @@ pub struct ClientBuilder {
     url: Option<String>,
     connector: Option<Arc<dyn Connector>>,
     secure: Secure,
-    login: Option<(String, String)>,
+    login: Login,
     headers: Vec<(String, String)>,
     heart_beat: Duration,
     connect_timeout: Duration,
@@ -50,10 +51,22 @@ pub struct ClientBuilder {
     errors_queue: bool,
 }
 
+/// Name and password or token, in this order.
+type Pair = (String, String);
+
+/// Where the login comes from.
+#[derive(Clone)]
+enum Login {
+    Nobody,
+    Always(Pair),
+    /// Asked for before each connection.
+    Asked(Arc<dyn Fn() -> BoxFuture<'static, Result<Pair, ClientError>> + Send + Sync>),
+}
+
 /// What the task needs of it.
 pub(super) struct Settings {
     pub(super) reach: Reach,
-    login: Option<(String, String)>,
+    login: Login,
     headers: Vec<(String, String)>,
     pub(super) heart_beat: HeartBeat,
     pub(super) connect_timeout: Duration,
@@ -69,7 +82,7 @@ impl ClientBuilder {
             url,
             connector,
             secure: Secure::default(),
-            login: None,
+            login: Login::Nobody,
             headers: Vec::new(),
             heart_beat: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(10),
@@ -83,7 +96,34 @@ impl ClientBuilder {
 
     /// Name and password, or any name and a token.
     pub fn login(mut self, login: impl Into<String>, passcode: impl Into<String>) -> Self {
-        self.login = Some((login.into(), passcode.into()));
+        self.login = Login::Always((login.into(), passcode.into()));
+        self
+    }
+
+    /// Asks for name and password (or any name and a token) before each try to connect, for
+    /// logins that do not last: a token is fetched anew when the server has ended a session
+    /// whose token was over.
+    ///
+    /// An error that may pass, such as [`ClientError::Unreachable`], is tried again after a
+    /// pause; others end the client. What is asked takes part in
+    /// [`connect_timeout`](Self::connect_timeout). A server that finds the login `expired` is
+    /// asked again too; with a fixed [`login`](Self::login) that is the end.
+    ///
+    /// ```no_run
+    /// # async fn fetch_token() -> std::io::Result<String> { Ok(String::new()) }
+    /// use stomp_server::client::{Client, ClientError};
+    ///
+    /// let builder = Client::builder("wss://chat.example.com/ws").login_with(|| async {
+    ///     let token = fetch_token().await?;
+    ///     Ok((String::new(), token))
+    /// });
+    /// ```
+    pub fn login_with<F, Asked>(mut self, ask: F) -> Self
+    where
+        F: Fn() -> Asked + Send + Sync + 'static,
+        Asked: Future<Output = Result<(String, String), ClientError>> + Send + 'static,
+    {
+        self.login = Login::Asked(Arc::new(move || Box::pin(ask())));
         self
     }
 
@@ -207,18 +247,29 @@ impl ClientBuilder {
 }
 
 impl Settings {
-    pub(super) fn connect_frame(&self) -> Frame {
+    /// Whether somebody can be asked for another login.
+    pub(super) fn renews_login(&self) -> bool {
+        matches!(self.login, Login::Asked(_))
+    }
+
+    /// The frame to log in with, of this moment.
+    pub(super) async fn connect_frame(&self) -> Result<Frame, ClientError> {
+        let pair = match &self.login {
+            Login::Nobody => None,
+            Login::Always(pair) => Some(pair.clone()),
+            Login::Asked(ask) => Some(ask().await?),
+        };
         let mut frame = Frame::builder(Verb::Connect)
             .header("accept-version", "1.2")
             .header("host", self.reach.host())
             .header("heart-beat", &self.heart_beat.to_string());
-        if let Some((login, passcode)) = &self.login {
+        if let Some((login, passcode)) = &pair {
             frame = frame.header("login", login).header("passcode", passcode);
         }
         for (name, value) in &self.headers {
             frame = frame.header(name, value);
         }
-        frame.build()
+        Ok(frame.build())
     }
 }
 

@@ -24,6 +24,7 @@ use super::{
     link::{Arrived, Link},
     outbox::Outbox,
 };
+use crate::problem::Code;
 
 /// A session that lived this long was a success, so that pauses begin anew after it.
 const WELL_AFTER: Duration = Duration::from_secs(5);
@@ -117,7 +118,7 @@ impl Engine {
                         }
                     }
                 }
-                Some(Err(error)) if first.is_some() || is_final(&error) => break error,
+                Some(Err(error)) if first.is_some() || self.is_final(&error) => break error,
                 Some(Err(error)) => {
                     tracing::debug!(%error, "no connection");
                     retry_after(&error)
@@ -215,7 +216,7 @@ impl Engine {
 
     fn on_command(&mut self, command: Command, link: Option<&mut Link>) {
         match command {
-            Command::Send(item) => self.outbox.push(item),
+            Command::Send(item) => self.outbox.push(item, link.map(|_| self.generation)),
             Command::Subscribe(entry) => {
                 self.entries.insert(entry.number, *entry);
             }
@@ -240,6 +241,19 @@ impl Engine {
                 let by = Instant::now() + within;
                 self.closing = Some(Closing { by, told: Some(told), said: false });
             }
+        }
+    }
+
+    /// A refused login stays refused, unless it is one whose time was over and there is somebody
+    /// to ask for another; everything else may pass.
+    fn is_final(&self, error: &ClientError) -> bool {
+        match error {
+            ClientError::Refused(problem) if problem.code == Code::Expired => {
+                !self.settings.renews_login()
+            }
+            ClientError::Refused(problem) => !super::error::is_passing(problem.code),
+            ClientError::Invalid(_) => true,
+            _ => false,
         }
     }
 
@@ -280,15 +294,6 @@ impl Closing {
 fn settle(id: &str, done: bool, link: &mut Link) {
     let command = if done { stomp_core::Command::Ack } else { stomp_core::Command::Nack };
     link.write(&Frame::builder(command).header("id", id).build());
-}
-
-/// A refused login stays refused; everything else may pass.
-fn is_final(error: &ClientError) -> bool {
-    match error {
-        ClientError::Refused(problem) => !super::error::is_passing(problem.code),
-        ClientError::Invalid(_) => true,
-        _ => false,
-    }
 }
 
 fn retry_after(error: &ClientError) -> Option<Duration> {

@@ -23,7 +23,7 @@ use super::{
     command::{Command, Told},
     draft,
     engine::told,
-    outbox::Item,
+    outbox::{Item, Tries},
 };
 
 /// A client of a STOMP server. Cheap to clone; all clones share one connection.
@@ -197,10 +197,11 @@ impl Client {
 
     fn prepare(&self, draft: Draft) -> Prepared {
         let number = self.number();
-        let (once, for_handlers) = (draft.is_once(), draft.is_for_handlers());
+        let tries = if draft.is_once() { Tries::Once } else { Tries::UntilReceipted };
+        let for_handlers = draft.is_for_handlers();
         let frame = draft.into_frame(|frame| frame.header("receipt", &Item::receipt(number)));
         let weight = draft::weight(&frame);
-        Prepared { number, frames: vec![frame], weight, once, for_handlers }
+        Prepared { number, frames: vec![frame], weight, tries, for_handlers }
     }
 }
 
@@ -215,15 +216,15 @@ pub(super) struct Prepared {
     pub(super) number: u64,
     pub(super) frames: Vec<stomp_core::Frame>,
     pub(super) weight: usize,
-    pub(super) once: bool,
+    pub(super) tries: Tries,
     pub(super) for_handlers: bool,
 }
 
 impl Prepared {
     pub(super) fn item(self, room: OwnedSemaphorePermit) -> (Item, Sending) {
         let (told, outcome): (Told<Sent>, _) = oneshot::channel();
-        let Self { number, frames, once, for_handlers, .. } = self;
-        let item = Item { number, frames, for_handlers, once, told, room, blamed: 0 };
+        let Self { number, frames, tries, for_handlers, .. } = self;
+        let item = Item { number, frames, for_handlers, tries, told, room, blamed: 0 };
         (item, Sending { outcome })
     }
 }

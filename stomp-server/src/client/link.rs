@@ -47,6 +47,8 @@ impl Link {
         let limits = Limits { body: settings.max_body, ..Limits::default() };
         let mut decoder = Decoder::new(Role::Server, limits);
         decoder.set_version(Version::V1_2);
+        // Asked before there is a connection, so that the server's patience is not used up by it.
+        let connect = settings.connect_frame().await?;
         let mut link = Self {
             transport: settings.reach.connect().await?,
             decoder,
@@ -55,7 +57,7 @@ impl Link {
             scratch: BytesMut::new(),
             connected: Frame::builder(Command::Connected).build(),
         };
-        link.try_write(&settings.connect_frame())?;
+        link.try_write(&connect)?;
         let answer = link.answer().await?;
         let opened = match ServerFrame::parse(answer, Version::V1_2) {
             Ok(ServerFrame::Connected(connected)) => connected,

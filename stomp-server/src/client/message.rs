@@ -96,6 +96,11 @@ impl Message {
         self.settle(false).await
     }
 
+    /// The way back of one that is acknowledged explicitly.
+    pub(super) fn ticket(&self) -> Option<&Ticket> {
+        self.ticket.as_ref()
+    }
+
     async fn settle(&self, done: bool) -> Result<(), ClientError> {
         let Some(ticket) = &self.ticket else { return Ok(()) };
         let commands = ticket.commands.upgrade().ok_or(ClientError::Closed)?;

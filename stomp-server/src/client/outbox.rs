@@ -12,14 +12,24 @@ use crate::problem::Problem;
 /// unreceipted item is what the server must mean.
 const BLAMED_AT_MOST: u32 = 3;
 
+/// How often an item may be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tries {
+    /// Until there is a receipt, over any number of connections.
+    UntilReceipted,
+    /// Not again once it has been written.
+    Once,
+    /// In this connection only: it acknowledges what came by it.
+    Within(u64),
+}
+
 /// Something that waits for its receipt: one SEND, or a whole transaction.
 pub(super) struct Item {
     pub(super) number: u64,
     pub(super) frames: Vec<Frame>,
     /// Goes to a handler, so that its refusal comes by way of the errors queue.
     pub(super) for_handlers: bool,
-    /// Not tried again once it has been written.
-    pub(super) once: bool,
+    pub(super) tries: Tries,
     pub(super) told: Told<Sent>,
     /// Its share of the outbox; given back with it.
     pub(super) room: OwnedSemaphorePermit,
@@ -47,8 +57,12 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn push(&mut self, item: Item) {
-        self.items.push_back(item);
+    /// Takes an item; the connection of the moment is this one, if there is any.
+    pub(super) fn push(&mut self, item: Item, connection: Option<u64>) {
+        match item.tries {
+            Tries::Within(own) if connection != Some(own) => item.settle(Err(ClientError::Lost)),
+            _ => self.items.push_back(item),
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -94,15 +108,18 @@ impl Outbox {
     /// The connection is gone: what may be repeated is written again in the next one.
     pub(super) fn session_over(&mut self) {
         let written = std::mem::take(&mut self.written);
-        let unwritten = self.items.split_off(written.min(self.items.len()));
-        for item in std::mem::take(&mut self.items) {
-            if item.once {
+        for (at, item) in std::mem::take(&mut self.items).into_iter().enumerate() {
+            let is_lost = match item.tries {
+                Tries::UntilReceipted => false,
+                Tries::Once => at < written,
+                Tries::Within(_) => true,
+            };
+            if is_lost {
                 item.settle(Err(ClientError::Lost));
             } else {
                 self.items.push_back(item);
             }
         }
-        self.items.extend(unwritten);
     }
 
     /// Nobody tries any more.
