@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-for features in '' websocket client client,tls users jwt tls sqlite rate prometheus testing \
+for features in '' websocket client client,tls users jwt tls sqlite rate prometheus admin program testing \
     websocket,tls websocket,client,testing; do
     printf '==> stomp-server with [%s]\n' "$features"
     cargo check --quiet --locked -p stomp-server --lib --no-default-features --features "$features"
@@ -21,7 +21,7 @@ without() {
     printf '==> [%s] is without %s\n' "$2" "$1"
 }
 
-without 'clap|clap_derive|indicatif' websocket,client,sqlite,users,jwt,tls,rate,prometheus,testing
-without 'rdkafka|rdkafka-sys' websocket,client,sqlite,users,jwt,tls,rate,prometheus,testing
+without 'clap|clap_derive|indicatif' websocket,client,sqlite,users,jwt,tls,rate,prometheus,admin,testing
+without 'rdkafka|rdkafka-sys' websocket,client,sqlite,users,jwt,tls,rate,prometheus,admin,testing
 without 'openssl-sys|aws-lc-sys|aws-lc-rs' websocket,client,sqlite,users,jwt,tls,rate,prometheus,testing,cli
-without 'cc|ring|libsqlite3-sys|libmimalloc-sys' websocket,client,users,testing
+without 'cc|ring|libsqlite3-sys|libmimalloc-sys' websocket,client,users,admin,testing

@@ -1,4 +1,4 @@
-//! From flags to who may come in: logins, rights, TLS; and reading them again.
+//! From settings to who may come in: logins, rights, TLS; and reading them again.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use stomp_server::{
     http::TrustedProxies,
 };
 
-use crate::cli::{Access, Cli};
+use crate::cli::{Access, Options};
 
 /// Who may come in.
 pub(crate) struct Doors {
@@ -24,27 +24,31 @@ pub(crate) struct Doors {
 }
 
 impl Doors {
-    /// Reads every file that the flags name.
-    pub(crate) fn open(cli: &Cli) -> Result<Self, String> {
-        let access = &cli.access;
-        let users = match &access.users {
-            Some(path) => {
-                let users = Users::load(path, cli.separator).map_err(|error| error.to_string())?;
-                Some(Arc::new(users))
-            }
-            None => None,
-        };
+    /// Reads every file that the settings name.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub(crate) fn open(options: &Options) -> Result<Self, Vec<String>> {
+        let access = &options.access;
+        let mut faults = Vec::new();
+        let users = access.users.as_ref().map(|path| Users::load(path, options.separator));
+        let users = noted(users.transpose(), &mut faults).flatten().map(Arc::new);
+        let tokens = noted(tokens(access), &mut faults).flatten().map(Arc::new);
+        let tls = noted(tls(access), &mut faults).flatten();
+        if !faults.is_empty() {
+            return Err(faults);
+        }
         let rights: Arc<dyn Authorize> = match &users {
             Some(users) => users.clone(),
             None => Arc::new(AllowAll),
         };
         Ok(Self {
-            authenticate: authenticate(access, users.as_ref())?,
-            authorize: match access.rate_send() {
+            authenticate: authenticate(access, users.as_ref(), tokens),
+            authorize: match access.rate_send {
                 Some(rate) => Arc::new(RateLimited::new(rights, rate)),
                 None => rights,
             },
-            tls: tls(access)?,
+            tls,
             who: who(access),
             users,
         })
@@ -71,23 +75,29 @@ pub(crate) fn proxies(access: &Access) -> TrustedProxies {
     TrustedProxies::new(access.trusted_proxy.iter().copied())
 }
 
+/// What came of it, or nothing and a fault more.
+fn noted<T, E: ToString>(outcome: Result<T, E>, faults: &mut Vec<String>) -> Option<T> {
+    outcome.map_err(|error| faults.push(error.to_string())).ok()
+}
+
 fn authenticate(
     access: &Access,
     users: Option<&Arc<Users>>,
-) -> Result<Arc<dyn Authenticate>, String> {
+    tokens: Option<Arc<Tokens>>,
+) -> Arc<dyn Authenticate> {
     if !access.knows_users() {
-        return Ok(if access.allow_anonymous {
+        return if access.allow_anonymous {
             Arc::new(AnyLogin)
         } else {
             Arc::new(LocalOnly(AnyLogin))
-        });
+        };
     }
     let mut logins = Logins::new();
     if let Some(users) = users {
         logins = logins.users(users.clone());
     }
-    if let Some(tokens) = tokens(access)? {
-        logins = logins.tokens(Arc::new(tokens));
+    if let Some(tokens) = tokens {
+        logins = logins.tokens(tokens);
     }
     if access.tls_client_ca.is_some() {
         logins = logins.certificates();
@@ -95,11 +105,11 @@ fn authenticate(
     if access.allow_anonymous {
         logins = logins.anonymous();
     }
-    Ok(Arc::new(logins))
+    Arc::new(logins)
 }
 
 fn tokens(access: &Access) -> Result<Option<Tokens>, String> {
-    let tokens = match (access.jwt_secret(), &access.jwt_jwks) {
+    let tokens = match (&access.jwt_secret, &access.jwt_jwks) {
         (Some(secret), _) => Tokens::from_secret(secret.read()?.as_bytes()),
         (None, Some(path)) => {
             let text = std::fs::read_to_string(path)
@@ -116,7 +126,7 @@ fn tls(access: &Access) -> Result<Option<Arc<Tls>>, String> {
         return Ok(None);
     };
     let otherwise = access.users.is_some()
-        || access.jwt_secret().is_some()
+        || access.jwt_secret.is_some()
         || access.jwt_jwks.is_some()
         || access.allow_anonymous;
     let files = TlsFiles {
@@ -133,7 +143,7 @@ fn who(access: &Access) -> String {
     if let Some(path) = &access.users {
         ways.push(format!("the users in {}", path.display()));
     }
-    if access.jwt_secret().is_some() || access.jwt_jwks.is_some() {
+    if access.jwt_secret.is_some() || access.jwt_jwks.is_some() {
         ways.push("bearers of a signed token".to_owned());
     }
     if access.tls_client_ca.is_some() {

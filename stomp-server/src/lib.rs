@@ -50,6 +50,7 @@
 //! | `http` | the WebSocket endpoint and health, for an axum router | `websocket` |
 //! | `Tls` | certificates that are read again without a restart | `tls` |
 //! | `client` | a client that reconnects, resumes and retries | `client` |
+//! | `program` | settings from one table of knobs, a log, a word to systemd | `program` |
 //! | `testing` | conversations as tests, and the suite that judges brokers | `testing` |
 //!
 //! Features only add: none of them changes what the others do. `full`, the default, is what the
@@ -70,6 +71,8 @@ pub mod http;
 pub mod insight;
 mod metrics;
 pub mod problem;
+#[cfg(feature = "program")]
+pub mod program;
 pub mod router;
 mod server;
 pub mod session;

@@ -290,6 +290,20 @@ impl Server {
     }
 }
 
+#[cfg(feature = "admin")]
+impl Server {
+    /// Runs something beside the sessions, no longer than the server does.
+    pub(crate) fn spawn_until_stopped(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.shared.stop.clone();
+        self.shared.tasks.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = work => {}
+            }
+        });
+    }
+}
+
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("connections", &self.connections()).finish_non_exhaustive()

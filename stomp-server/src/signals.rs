@@ -1,7 +1,8 @@
-//! What the operating system tells the program.
+//! What the operating system tells the program, and what it wants to hear.
 
 use std::io;
 
+use stomp_server::program::systemd::Watchdog;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Signals, listened to from the first moment on: a SIGHUP that nobody listens to would end
@@ -21,13 +22,16 @@ impl Signals {
         })
     }
 
-    /// Until SIGTERM or Ctrl-C; each SIGHUP before that reloads.
-    pub(crate) async fn until_told_to_end(mut self, reload: impl Fn()) {
+    /// Until SIGTERM or Ctrl-C. Each SIGHUP before that reloads, and the service manager gets
+    /// the beats that it wants from the same task, so that they stop when it hangs.
+    pub(crate) async fn until_told_to_end(&mut self, reload: impl Fn()) {
+        let mut watchdog = Watchdog::new();
         loop {
             tokio::select! {
                 _ = self.interrupt.recv() => return,
                 _ = self.terminate.recv() => return,
                 _ = self.hang_up.recv() => reload(),
+                () = watchdog.beat() => {}
             }
         }
     }

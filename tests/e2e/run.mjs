@@ -1,6 +1,6 @@
 /**
  * End to end: the started binaries, tried by clients that were not written here.
- * `node run.mjs [PART...]` runs all parts or those named: stomp.py stompjs spring handlers client crash page.
+ * `node run.mjs [PART...]` runs all parts or those named: stomp.py stompjs spring handlers admin client crash page.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { Checks } from './lib/checks.mjs';
 import { root, startBroker, temporaryFolder } from './lib/servers.mjs';
+import { admin } from './admin.mjs';
 import { client } from './client.mjs';
 import { crash } from './crash.mjs';
 import { handlers } from './handlers.mjs';
@@ -60,6 +61,10 @@ for (const [name, args] of [
 if (wanted('handlers')) {
   console.log('-- handlers, with a front end made for Spring');
   await handlers(checks);
+}
+if (wanted('admin')) {
+  console.log('-- the admin page of the broker, in a browser');
+  await admin(checks);
 }
 if (wanted('client')) {
   console.log('-- the chat client of the page, in Node');

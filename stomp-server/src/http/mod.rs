@@ -1,6 +1,8 @@
 //! HTTP: the WebSocket upgrade, and whether the server is well.
 
 mod access;
+#[cfg(feature = "admin")]
+mod admin;
 mod proxy;
 pub(crate) mod serve;
 
@@ -17,6 +19,8 @@ use axum::{
     routing::{any, get},
 };
 
+#[cfg(feature = "admin")]
+pub use self::admin::admin_routes;
 use self::serve::{AcceptedAt, ClientCertificate};
 pub use self::{
     access::{AdminAccess, admin_only},

@@ -96,9 +96,13 @@ impl Program {
 
     /// The same, where the server is called by this name.
     pub(crate) async fn get_from(&self, host: &str, path: &str, headers: &str) -> String {
+        self.request("GET", path, &format!("host: {host}\r\n{headers}")).await
+    }
+
+    /// The whole answer to a request with these headers and no others.
+    pub(crate) async fn request(&self, method: &str, path: &str, headers: &str) -> String {
         let mut stream = TcpStream::connect(self.http).await.unwrap();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}\r\n");
+        let request = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();

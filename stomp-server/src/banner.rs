@@ -1,0 +1,34 @@
+//! What the program says of itself when it serves.
+
+use std::{io::Write, net::SocketAddr};
+
+use stomp_server::broker::Durability;
+
+use crate::doors::Doors;
+
+/// Prints addresses, what a receipt survives, and who may log in.
+pub(crate) fn print(addresses: &[(&str, SocketAddr)], durability: Durability, doors: &Doors) {
+    let mut lines = vec![format!("stomp-server {}", env!("CARGO_PKG_VERSION"))];
+    for (what, address) in addresses {
+        let (scheme, path) = match (*what, doors.tls.is_some()) {
+            ("STOMP", false) => ("tcp", ""),
+            ("STOMP", true) => ("tls", ""),
+            (_, false) => ("ws", "/ws"),
+            (_, true) => ("wss", "/ws"),
+        };
+        lines.push(format!("  {what:<10} {scheme}://{address}{path}"));
+        if *what == "WebSocket" {
+            let scheme = if doors.tls.is_some() { "https" } else { "http" };
+            lines.push(format!("  {:<10} {scheme}://{address}/", "Admin"));
+        }
+    }
+    let survives = match durability {
+        Durability::Memory => "memory: a receipt ends with this process",
+        Durability::Disk => "disk: a receipt survives this process and a loss of power",
+        Durability::Replicated => "replicated: a receipt survives the loss of a node",
+    };
+    lines.push(format!("  broker     {survives}"));
+    lines.push(format!("  login      {}\n", doors.who));
+    // Nobody may be reading any more; that is no reason not to serve.
+    let _ = std::io::stdout().write_all(lines.join("\n").as_bytes());
+}
