@@ -57,7 +57,6 @@ fn settings(matches: &ArgMatches) -> Box<Settings> {
 fn command() -> clap::Command {
     let command = clap::Command::new(PROGRAM.name)
         .version(env!("CARGO_PKG_VERSION"))
-        .about("A STOMP 1.2 broker that never loses a message it has receipted.")
         .max_term_width(100)
         .args_conflicts_with_subcommands(true)
         .args(PROGRAM.args())
@@ -74,5 +73,7 @@ fn command() -> clap::Command {
             clap::Command::new("hash-password")
                 .about("Read a password from standard input and print its hash, for a file of users"),
         );
+    // Last, for the tools bring a sentence of their own along.
     Tool::augment_subcommands(command)
+        .about("A STOMP 1.2 broker that never loses a message it has receipted")
 }

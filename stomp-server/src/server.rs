@@ -17,7 +17,6 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::Instrument;
 
 #[cfg(feature = "websocket")]
 use crate::http::serve::{Accepted, serve};
@@ -320,20 +319,10 @@ impl Shared {
         let connection = ConnectionId(self.last_connection.fetch_add(1, Ordering::Relaxed) + 1);
         let (open, refusal) = self.gate.enter(arrival.behind_proxy);
         let server = self.clone();
-        // The name and fields are documented (`docs/operations.md`). Nothing of what a peer
-        // sends is in it but the name that it has proved to have.
-        let span = tracing::info_span!(
-            "connection",
-            number = connection.0,
-            transport = arrival.carrier.as_str(),
-            peer = arrival.address.map(tracing::field::display),
-            user = tracing::field::Empty,
-        );
-        let session = async move {
+        async move {
             session::run(transport, server, Peer { connection, arrival }, refusal).await;
             drop(open);
-        };
-        session.instrument(span)
+        }
     }
 
     #[cfg(feature = "websocket")]

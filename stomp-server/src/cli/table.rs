@@ -59,7 +59,8 @@ const LISTENERS: &[Knob] = &[
         "NAME",
         None,
         "A name that CONNECT may give as host; any by default.",
-        "There are no virtual hosts; this refuses clients that were meant for somebody else.",
+        "There are no virtual hosts; this refuses clients that were meant for somebody else. A name of your \
+         own for loopback counts as this machine once it is listed here.",
     ),
     Knob::optional(
         "tls-cert",

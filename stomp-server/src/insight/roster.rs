@@ -200,6 +200,24 @@ impl Present {
         let _ = self.seen.login.set((who.user.clone(), version));
     }
 
+    /// Says something of this session, in its span: `connection` with `number`, `transport`,
+    /// `peer` and, after the login, `user` (documented in `docs/operations.md`). Nothing of what a
+    /// peer sends is in it but the name that it has proved to have.
+    ///
+    /// The span lives as long as what is said. One that lived as long as the connection would
+    /// cost more memory than the rest of an idle one, and time at every wake-up.
+    pub(crate) fn tell(&self, say: impl FnOnce()) {
+        let seen = &self.seen;
+        let span = tracing::info_span!(
+            "connection",
+            number = seen.connection.0,
+            transport = seen.arrival.carrier.as_str(),
+            peer = seen.arrival.address.map(tracing::field::display),
+            user = seen.user(),
+        );
+        span.in_scope(say);
+    }
+
     pub(crate) fn subscribed(&self, request: &SubscribeRequest) {
         self.seen.subscriptions.lock().push(Subscribed {
             number: request.key.number,

@@ -1,6 +1,6 @@
 //! The log: on standard error, one line an event, as text or as JSON.
 //!
-//! Every event of a session stands in its span `connection`, with `number`, `transport`,
+//! What is said of a session stands in a span `connection`, with `number`, `transport`,
 //! `peer` and, after the login, `user`. No passcode, token or body is ever logged.
 
 use std::io::IsTerminal;

@@ -328,7 +328,8 @@ impl<T: Transport> Driver<T> {
     fn on_login(&mut self, login: Result<Login, Problem>) {
         self.server.metrics.login(login.as_ref().err());
         if let Err(problem) = &login {
-            tracing::warn!(code = %problem.code, limit = problem.limit.as_deref(), "login refused");
+            let (code, limit) = (problem.code, problem.limit.as_deref());
+            self.present.tell(|| tracing::warn!(%code, limit, "login refused"));
         }
         let login = login.map(|login| {
             self.place = login.place;

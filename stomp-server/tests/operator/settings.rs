@@ -77,6 +77,16 @@ fn what_config_prints_is_what_holds_and_check_says_so() {
 }
 
 #[test]
+fn the_help_names_the_program_every_knob_and_where_else_it_can_be_set() {
+    let (help, code) = Program::refused(&["--help"]);
+    assert_eq!(code, Some(0));
+    for part in ["A STOMP 1.2 broker", "check", "config", "--max-body <SIZE>", "STOMP_MAX_BODY"] {
+        assert!(help.contains(part), "{part}: {help}");
+    }
+    assert!(Program::refused(&["check", "--help"]).0.contains("--journal-max"));
+}
+
+#[test]
 fn check_looks_at_the_files_that_are_named_and_starts_nothing() {
     let users = file("[[user]]\nname = 'ann'\nhash = 'rubbish'\n");
     let (said, code) = Program::refused(&[

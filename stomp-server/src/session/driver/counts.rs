@@ -31,16 +31,17 @@ impl<T: Transport> Driver<T> {
             self.server.metrics.refused(limit);
         }
         // The sentence may quote what the peer sent; the code and our own limit do not.
-        tracing::info!(code = code.as_deref(), limit = limit.as_deref(), "an error was told");
+        let (code, limit) = (code.as_deref(), limit.as_deref());
+        self.present.tell(|| tracing::info!(code, limit, "an error was told"));
     }
 
     /// One line for the end of a login; a stranger who comes and goes is not worth one.
     pub(super) fn tell_end(&self, close: Close) {
         let reason = metrics::reason(close);
         if self.who.is_some() {
-            tracing::info!(reason, "logged out");
-        } else {
-            tracing::debug!(reason, "gone without a login");
+            self.present.tell(|| tracing::info!(reason, "logged out"));
+        } else if tracing::enabled!(tracing::Level::DEBUG) {
+            self.present.tell(|| tracing::debug!(reason, "gone without a login"));
         }
     }
 

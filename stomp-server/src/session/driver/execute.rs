@@ -78,8 +78,8 @@ impl<T: Transport> Driver<T> {
                 self.beats = Some(HeartBeats::new(beats.send_ms, beats.want_ms, now));
                 self.recheck_at = self.server.authenticate.recheck_every().map(|every| now + every);
                 self.present.logged_in(&who, version);
-                tracing::Span::current().record("user", who.name());
-                tracing::info!(version = version.as_str(), "logged in");
+                let version = version.as_str();
+                self.present.tell(|| tracing::info!(version, "logged in"));
                 self.who = Some(who);
             }
             Action::Authorize(asked) => self.work = self.authorize(asked),

@@ -31,7 +31,7 @@ impl<T: Transport> Driver<T> {
         if self.close.is_none() && self.queue.has_overflowed() {
             self.server.metrics.slow_consumers.increment(1);
             self.present.too_slow(None);
-            tracing::warn!("a slow consumer is disconnected");
+            self.present.tell(|| tracing::warn!("a slow consumer is disconnected"));
             let limit = self.server.around.limits.outbound as u64;
             let problem = Problem::new(Code::Limit, "This subscriber reads too slowly.")
                 .with_limit("outbound", limit);
@@ -43,7 +43,8 @@ impl<T: Transport> Driver<T> {
             self.server.metrics.slow_consumers.increment(1);
             self.server.metrics.dropped.increment(dropped);
             self.present.too_slow(Some(dropped));
-            tracing::warn!(dropped, "messages were dropped for a slow consumer");
+            self.present
+                .tell(|| tracing::warn!(dropped, "messages were dropped for a slow consumer"));
         }
     }
 
