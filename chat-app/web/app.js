@@ -1,5 +1,6 @@
 /** The page: puts the views together over one ChatClient and remembers what belongs to this device. */
 import { ChatClient } from './chat-client.js';
+import { Push } from './push.js';
 import { speak, spoken, t } from './strings.js';
 import { fill, h } from './ui/dom.js';
 import { inviteDialog } from './ui/new-room.js';
@@ -19,6 +20,8 @@ import { signInView } from './ui/sign-in.js';
  * @property {(name: string, password: string, how: {create: boolean, stay: boolean}) => Promise<void>} signIn
  * @property {() => void} signOut
  * @property {(user: import('./types.js').User) => void} renamed  one is called otherwise
+ * @property {Push} push                             this browser's notifications
+ * @property {() => Promise<void>} toggleNotifications  on a click only
  * @property {() => void} toggleTheme
  * @property {() => void} toggleLanguage
  * @property {(language: string) => void} setLanguage
@@ -41,6 +44,13 @@ let wanted;
 const app = {
   chat,
   current: undefined,
+  push: new Push(chat.rest),
+
+  async toggleNotifications() {
+    if (app.push.state === 'on') await app.push.turnOff();
+    else await app.push.turnOn();
+    drawChat();
+  },
 
   show(id, message) {
     const hash = id ? `#/rooms/${encodeURIComponent(id)}` : '#/';
@@ -65,7 +75,8 @@ const app = {
     (stay ? localStorage : sessionStorage).setItem('token', token);
   },
 
-  signOut: () => void chat.signOut(),
+  // The browser is unbound first: whoever sits here next must not see what is said to this person.
+  signOut: () => void app.push.turnOff().finally(() => chat.signOut()),
 
   renamed(user) {
     if (!chat.me) return;
@@ -183,7 +194,10 @@ function setTheme(theme) {
 // ---- what happens ----
 
 chat.on('connection', (connection) => {
-  if (connection !== 'signed-out' && chat.me && !list) drawChat();
+  if (connection !== 'signed-out' && chat.me && !list) {
+    drawChat();
+    void app.push.renew();
+  }
   else drawConnection();
 });
 chat.on('rooms', () => {
@@ -200,6 +214,10 @@ chat.on('signedOut', (reason) => {
   sessionStorage.removeItem('token');
   localStorage.removeItem('token');
   drawSignIn(reason === 'left' ? undefined : t('sessionOver'));
+});
+chat.on('notice', (notice) => void app.push.show(notice));
+app.push.onOpen((url) => {
+  location.hash = new URL(url, location.origin).hash;
 });
 chat.on('problem', (problem) => console.warn(`refused: ${problem.code}: ${problem.message}`));
 

@@ -63,6 +63,21 @@ export class Rest {
     return this.#call('PUT', 'me/password', { old_password, new_password });
   }
 
+  /** @returns {Promise<{key: string}>} what subscriptions of browsers are bound to */
+  vapidKey() {
+    return this.#call('GET', 'push/vapid-key');
+  }
+
+  /** @param {object} device @returns {Promise<{id: string}>} */
+  addDevice(device) {
+    return this.#call('POST', 'devices', device);
+  }
+
+  /** @param {string} id */
+  removeDevice(id) {
+    return this.#call('DELETE', `devices/${encodeURIComponent(id)}`);
+  }
+
   deleteMe() {
     return this.#call('DELETE', 'me');
   }

@@ -1,6 +1,6 @@
 /**
  * End to end: the started binaries, tried by clients that were not written here.
- * `node run.mjs [PART...]` runs all parts or those named: stomp.py stompjs spring handlers admin client crash page.
+ * `node run.mjs [PART...]` runs all parts or those named: stomp.py stompjs spring handlers admin client crash push page.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -13,6 +13,7 @@ import { client } from './client.mjs';
 import { crash } from './crash.mjs';
 import { handlers } from './handlers.mjs';
 import { page } from './page.mjs';
+import { push, pushPage } from './push.mjs';
 import { stompjs } from './stompjs.mjs';
 
 const checks = new Checks();
@@ -73,6 +74,11 @@ if (wanted('client')) {
 if (wanted('crash')) {
   console.log('-- chat-app, killed in the middle of sending');
   await crash(checks, Number(process.env.E2E_CRASH_ROUNDS ?? 3));
+}
+if (wanted('push')) {
+  console.log('-- pushes, opened by others');
+  await push(checks);
+  await pushPage(checks);
 }
 if (wanted('page')) {
   console.log('-- the page, in a browser');

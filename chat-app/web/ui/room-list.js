@@ -27,6 +27,7 @@ export function roomListView(app) {
       ]),
       menuButton('main-menu', iconButton('menu', t('menu'), () => {}), [
         [t('settings'), () => void settingsDialog(app)],
+        ...notifications(app),
         [t('theme'), () => app.toggleTheme()],
         [t('language'), () => app.toggleLanguage()],
         [t('signOut'), () => app.signOut()],
@@ -84,6 +85,13 @@ export function roomListView(app) {
 
   update();
   return { element, update };
+}
+
+/** The click that browsers ask for before a page may notify. @param {import('../app.js').App} app @returns {import('./menu.js').Item[]} */
+function notifications({ push, toggleNotifications }) {
+  if (push.state === 'unsupported') return [];
+  const label = { on: t('notifyOff'), off: t('notifyOn'), denied: t('notifyDenied') }[push.state];
+  return [[label, () => void toggleNotifications()]];
 }
 
 /** @param {import('../types.js').Room} room */

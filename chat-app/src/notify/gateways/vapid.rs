@@ -73,7 +73,7 @@ impl Vapid {
             return word.clone();
         }
         let token = self.sign(&audience, Timestamp::now().after(LIFE).millis() / 1000);
-        let word = HeaderValue::from_str(&format!("vapid t={token}, k={}", self.public))
+        let word = HeaderValue::from_str(&format!("vapid t={token},k={}", self.public))
             .unwrap_or(HeaderValue::from_static("vapid"));
         if words.len() < REMEMBERED {
             words.push((audience, Instant::now(), word.clone()));
@@ -144,7 +144,7 @@ mod tests {
         let header = vapid.authorization(&endpoint);
         assert_eq!(header, vapid.authorization(&endpoint), "the same word for an hour");
         let text = header.to_str().unwrap().strip_prefix("vapid t=").unwrap();
-        let (token, key) = text.split_once(", k=").unwrap();
+        let (token, key) = text.split_once(",k=").unwrap();
         let (signed, signature) = token.rsplit_once('.').unwrap();
         let key = VerifyingKey::from_sec1_bytes(&BASE64.decode(key).unwrap()).unwrap();
         let signature = Signature::from_slice(&BASE64.decode(signature).unwrap()).unwrap();
