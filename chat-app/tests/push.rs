@@ -50,7 +50,7 @@ impl Scene {
     }
 
     fn fences(&self) -> usize {
-        self.service.on("/bob").iter().filter(|one| one.body["title"] == "Fence").count()
+        self.service.along("/bob").iter().filter(|one| one.body["title"] == "Fence").count()
     }
 }
 
@@ -264,7 +264,7 @@ async fn a_service_in_trouble_gets_it_later_and_a_device_that_is_gone_is_removed
     };
     let left = until(&scene.bob, "devices", |list| !ids(list).contains(&gone)).await;
     assert!(ids(&left).contains(&shaky));
-    assert_eq!(scene.service.on("/gone").len(), 1);
+    assert_eq!(scene.service.along("/gone").len(), 1);
 }
 
 #[tokio::test]
@@ -298,7 +298,7 @@ async fn what_was_given_up_is_listed_tried_again_and_dropped_by_hand() {
     assert!(cli(&["notifications", "drop", &ids[0]]).contains("1 are forgotten"));
     assert!(cli(&["notifications", "retry"]).contains("1 will be tried again"));
     let second = |service: &PushService| {
-        ["/picky", "/never"].iter().map(|path| service.on(path).len()).sum::<usize>()
+        ["/picky", "/never"].iter().map(|path| service.along(path).len()).sum::<usize>()
     };
     while second(&scene.service) < 3 {
         assert!(std::time::Instant::now() < deadline, "{:#?}", scene.service.all());

@@ -49,7 +49,7 @@ async fn every_push_that_is_due_is_sent_at_least_once_after_kill_9() {
     let quiet = ann.group("Quiet", &[&bob]).await;
     let mut promised = Promised::default();
     for _ in 0..kills {
-        let (ann, bob) = (server.at(&ann), server.at(&bob));
+        let (ann, bob) = (ann.at(&server, &server), bob.at(&server, &server));
         let up_to = read_in_time(&ann, &bob, &quiet).await;
         let life = Duration::from_millis(chance.random_range(50..2500));
         let sending = send_until_the_end(&ann, &rooms, &mut promised);

@@ -101,11 +101,6 @@ impl Server {
         person
     }
 
-    /// Somebody from before, with the token from before.
-    pub(crate) fn at(&self, person: &Person) -> Person {
-        Person { base: self.base.clone(), tcp: self.tcp.clone(), ..person.clone() }
-    }
-
     /// Somebody from before.
     pub(crate) async fn returning(&self, person: &Person) -> Person {
         let mut person =

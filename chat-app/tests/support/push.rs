@@ -55,6 +55,14 @@ impl PushService {
         answer: impl Fn(&str, usize) -> u16 + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        Self::on(listener, answer)
+    }
+
+    /// On a port of one's own choice.
+    pub(crate) fn on(
+        listener: TcpListener,
+        answer: impl Fn(&str, usize) -> u16 + Send + Sync + 'static,
+    ) -> Self {
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let came: Arc<Mutex<Vec<Came>>> = Arc::default();
         let (seen, answer): (_, Arc<Answer>) = (came.clone(), Arc::new(answer));
@@ -84,7 +92,7 @@ impl PushService {
     }
 
     /// What came along this path.
-    pub(crate) fn on(&self, path: &str) -> Vec<Came> {
+    pub(crate) fn along(&self, path: &str) -> Vec<Came> {
         self.all().into_iter().filter(|one| one.path == path).collect()
     }
 
@@ -92,7 +100,7 @@ impl PushService {
     pub(crate) async fn until(&self, path: &str, holds: impl Fn(&[Came]) -> bool) -> Vec<Came> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let came = self.on(path);
+            let came = self.along(path);
             if holds(&came) {
                 return came;
             }
