@@ -9,7 +9,7 @@ use std::{
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use stomp_core::{Command, Frame};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::{
     book::Book,
@@ -58,6 +58,9 @@ pub(crate) struct Publisher {
 
 /// What a pause between two attempts to connect is.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a connection that takes nothing more is read for what was said on it.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// How often something is sent.
 const TICK: Duration = Duration::from_millis(20);
@@ -130,10 +133,22 @@ impl Publisher {
                         begun += 1;
                     }
                     begun = due; // what found no room is not made up for
-                    link.flush().await?;
+                    if let Err(end) = link.flush().await {
+                        return Err(self.last_words(&mut link, end).await);
+                    }
                 }
             }
         }
+    }
+
+    /// Reads what the server said before it was gone: receipts among it are receipts.
+    async fn last_words(&mut self, link: &mut Link, end: End) -> End {
+        while let Ok(Ok(frame)) = timeout(LAST_WORDS, link.next()).await {
+            if self.take(&frame).is_err() {
+                break;
+            }
+        }
+        end
     }
 
     /// Sends one more, if there is room in the window.

@@ -7,13 +7,15 @@
 mod open;
 mod read;
 mod write;
+mod writer;
 
 use std::{fs::File, path::Path, sync::Arc};
 
 use async_trait::async_trait;
-use sqlx::{Connection, SqliteConnection, SqlitePool};
+use sqlx::SqlitePool;
 use tokio::sync::Mutex;
 
+use self::writer::Writer;
 use super::{Change, Entry, Extent, Journal, JournalError, PlaceEntry, QueueEntry, Seen, Span};
 use crate::broker::{Epoch, JournalSync};
 
@@ -21,8 +23,7 @@ use crate::broker::{Epoch, JournalSync};
 #[derive(Debug)]
 pub struct SqliteJournal {
     epoch: Epoch,
-    /// None once closed.
-    writer: Mutex<Option<SqliteConnection>>,
+    writer: Mutex<Writer>,
     readers: SqlitePool,
     /// Holds the lock; given back with it.
     lock: parking_lot::Mutex<Option<File>>,
@@ -50,11 +51,7 @@ impl Journal for SqliteJournal {
     }
 
     async fn commit(&self, batch: &[Change]) -> Result<(), JournalError> {
-        let mut writer = self.writer.lock().await;
-        let Some(connection) = &mut *writer else {
-            return Err(JournalError::NotCommitted("the journal is closed".into()));
-        };
-        write::commit(connection, batch).await
+        self.writer.lock().await.commit(batch).await
     }
 
     async fn read(&self, span: Span, max: usize) -> Result<Vec<Entry>, JournalError> {
@@ -114,11 +111,7 @@ impl Journal for SqliteJournal {
 
     async fn close(&self) {
         self.readers.close().await;
-        if let Some(connection) = self.writer.lock().await.take() {
-            // Nothing is open in it; what may fail is the last checkpoint, which the next
-            // start does instead.
-            let _ = connection.close().await;
-        }
+        self.writer.lock().await.close().await;
         if let Some(lock) = self.lock.lock().take() {
             // Closing it would do, but not while a child that is just being started has a copy.
             let _ = lock.unlock();

@@ -13,7 +13,7 @@ use sqlx::{
 };
 use tokio::sync::Mutex;
 
-use super::SqliteJournal;
+use super::{SqliteJournal, writer::Writer};
 use crate::broker::{Epoch, JournalError, JournalSync};
 
 /// "STMP": what SQLite files of this kind are marked with.
@@ -72,13 +72,14 @@ pub(super) async fn open(path: &Path, sync: JournalSync) -> Result<SqliteJournal
     let mut writer =
         SqliteConnection::connect_with(&options).await.map_err(|error| not_usable(path, &error))?;
     let epoch = prepare(&mut writer, path).await?;
+    let options = options.create_if_missing(false);
     let readers = SqlitePoolOptions::new()
         .max_connections(2)
         .min_connections(0)
-        .connect_lazy_with(options.create_if_missing(false));
+        .connect_lazy_with(options.clone());
     Ok(SqliteJournal {
         epoch,
-        writer: Mutex::new(Some(writer)),
+        writer: Mutex::new(Writer::new(options, writer)),
         readers,
         lock: parking_lot::Mutex::new(Some(lock)),
     })
