@@ -4,6 +4,7 @@
 //! `SqliteJournal` (feature `sqlite`) is what runs.
 
 mod memory;
+#[cfg(feature = "sqlite")]
 mod record;
 #[cfg(feature = "sqlite")]
 mod sqlite;
