@@ -37,7 +37,8 @@ type Times = Arc<Mutex<Vec<(Instant, f64)>>>;
 
 pub(crate) async fn ask() {
     let (mut grown, mut first, mut last) = (vec![], vec![], vec![]);
-    let (mut alone, mut beside, mut settled, mut ratios) = (vec![], vec![], vec![], vec![]);
+    let (mut alone, mut beside, mut ratios) = (vec![], vec![], vec![]);
+    let mut phases = [const { Vec::new() }; 3];
     for _ in 0..ROUNDS {
         let server = ServerProcess::stomp(&[]);
         let times = Times::default();
@@ -59,7 +60,12 @@ pub(crate) async fn ask() {
         alone.push(without);
         beside.push(with);
         ratios.push(with / without);
-        settled.push(p99(&times, come + ARRIVAL, come + Duration::from_secs(10)) / without);
+        let (all_here, going) = (come + ARRIVAL, come + Duration::from_secs(10));
+        for (phase, (from, to)) in
+            phases.iter_mut().zip([(come, all_here), (all_here, going), (going, gone)])
+        {
+            phase.push(p99(&times, from, to) / without);
+        }
         grown.push(peak.saturating_sub(before) as f64 / f64::from(1 << 20));
         first.push(shortest);
         last.push(longest);
@@ -67,13 +73,13 @@ pub(crate) async fn ask() {
     println!("5,000 logins at a byte a second: RSS + {:.0} MiB", median(grown));
     println!("  gone after {:.1} to {:.1} s", median(first), median(last));
     println!(
-        "  p99 of 50 neighbours: {:.2} ms alone, {:.2} ms beside: {:.2} x; {:.2} x between the \
-         coming and the going",
+        "  p99 of 50 neighbours: {:.2} ms alone, {:.2} ms beside: {:.2} x",
         median(alone),
         median(beside),
-        median(ratios),
-        median(settled)
+        median(ratios)
     );
+    let [coming, between, going] = phases.map(median);
+    println!("  … while they come {coming:.2} x, then {between:.2} x, while they go {going:.2} x");
 }
 
 /// 50 sessions that ask for a receipt every 100 ms.
