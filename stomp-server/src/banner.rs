@@ -6,8 +6,8 @@ use stomp_server::broker::Durability;
 
 use crate::doors::Doors;
 
-/// Prints addresses, what a receipt survives, and who may log in.
-pub(crate) fn print(addresses: &[(&str, SocketAddr)], durability: Durability, doors: &Doors) {
+/// Prints addresses, how the broker is, and who may log in.
+pub(crate) fn print(addresses: &[(&str, SocketAddr)], broker: &str, doors: &Doors) {
     let mut lines = vec![format!("stomp-server {}", env!("CARGO_PKG_VERSION"))];
     for (what, address) in addresses {
         let (scheme, path) = match (*what, doors.tls.is_some()) {
@@ -22,13 +22,17 @@ pub(crate) fn print(addresses: &[(&str, SocketAddr)], durability: Durability, do
             lines.push(format!("  {:<10} {scheme}://{address}/", "Admin"));
         }
     }
-    let survives = match durability {
-        Durability::Memory => "memory: a receipt ends with this process",
-        Durability::Disk => "disk: a receipt survives this process and a loss of power",
-        Durability::Replicated => "replicated: a receipt survives the loss of a node",
-    };
-    lines.push(format!("  broker     {survives}"));
+    lines.push(format!("  broker     {broker}"));
     lines.push(format!("  login      {}\n", doors.who));
     // Nobody may be reading any more; that is no reason not to serve.
     let _ = std::io::stdout().write_all(lines.join("\n").as_bytes());
+}
+
+/// What a receipt survives.
+pub(crate) fn survives(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Memory => "memory: a receipt ends with this process",
+        Durability::Disk => "disk: a receipt survives this process and a loss of power",
+        Durability::Replicated => "replicated: a receipt survives the loss of a node",
+    }
 }

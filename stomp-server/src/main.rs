@@ -5,6 +5,7 @@ mod cli;
 mod doors;
 mod serve;
 mod signals;
+mod standby;
 mod tools;
 
 use std::{

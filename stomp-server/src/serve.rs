@@ -10,13 +10,14 @@ use stomp_server::{
     http::{AdminAccess, admin_only, admin_routes, health_routes, metrics_routes},
     program::systemd,
 };
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::task::JoinSet;
 
 use crate::{
     banner,
     cli::{BrokerChoice, Options},
     doors::{Doors, proxies},
     signals::Signals,
+    standby::{self, NotReady, Socket},
 };
 
 /// Serves until the operating system says that it is enough.
@@ -25,19 +26,33 @@ pub(crate) async fn run(options: Options, doors: Doors) -> Result<(), String> {
     let metrics = PrometheusBuilder::new().build_recorder();
     let render = metrics.handle();
     metrics::set_global_recorder(metrics).map_err(|error| error.to_string())?;
-    let broker = open_broker(&options).await?;
+    let front = Front::bind(&options).await?;
+    let opening = open_broker(&options);
+    tokio::pin!(opening);
+    let patience = standby::patience(&options.broker).await;
+    let broker = match tokio::time::timeout(patience, &mut opening).await {
+        Ok(opened) => opened?,
+        Err(_) => {
+            let waiting = waiting_server(&options);
+            let access = access(&options)?;
+            let routes = waiting_routes(&waiting, access, render.clone());
+            let mut tasks = front.serve(&waiting, &doors, routes)?;
+            banner::print(&front.addresses()?, standby::BANNER, &doors);
+            let opened = tokio::select! {
+                opened = &mut opening => opened,
+                () = signals.until_told_to_end(|| doors.reload()) => return Ok(()),
+            };
+            waiting.shutdown(Duration::from_secs(1)).await;
+            while tasks.join_next().await.is_some() {}
+            tracing::info!("the log is there: serving");
+            opened?
+        }
+    };
     let durability = broker.capabilities().durability;
     let server = server(&options, &doors, broker);
-    let mut listening = Listening::default();
-    for address in &options.tcp {
-        listening.stomp(&server, &doors, *address).await?;
-    }
-    if let Some(address) = options.http {
-        let token = options.access.token()?;
-        let access = AdminAccess::new(token, proxies(&options.access));
-        listening.http(&server, &doors, address, routes(&server, access, render)).await?;
-    }
-    banner::print(&listening.addresses, durability, &doors);
+    let routes = routes(&server, access(&options)?, render);
+    let mut tasks = front.serve(&server, &doors, routes)?;
+    banner::print(&front.addresses()?, banner::survives(durability), &doors);
     let status = format!("serving; receipts survive: {}", durability.as_str());
     systemd::ready(&status);
     signals
@@ -52,64 +67,91 @@ pub(crate) async fn run(options: Options, doors: Doors) -> Result<(), String> {
     if !server.shutdown(options.drain).await {
         tracing::warn!("some connections were still open when the time to drain was over");
     }
-    while listening.tasks.join_next().await.is_some() {}
+    while tasks.join_next().await.is_some() {}
     // Its broker is closed. To drop it would wait for librdkafka's threads, for as long as the
     // wall clock has jumped back in their sleep.
     std::mem::forget(server);
     Ok(())
 }
 
-/// What listens, and where.
-#[derive(Default)]
-struct Listening {
-    tasks: JoinSet<std::io::Result<()>>,
-    addresses: Vec<(&'static str, SocketAddr)>,
+/// What is listened on, whoever serves it.
+struct Front {
+    tcp: Vec<Socket>,
+    http: Option<Socket>,
 }
 
-impl Listening {
-    async fn stomp(
-        &mut self,
-        server: &Server,
-        doors: &Doors,
-        at: SocketAddr,
-    ) -> Result<(), String> {
-        let listener = self.listen("STOMP", at).await?;
-        let (server, tls) = (server.clone(), doors.tls.clone());
-        self.tasks.spawn(async move {
-            match tls {
-                Some(tls) => server.serve_tls(listener, tls).await,
-                None => server.serve_tcp(listener).await,
-            }
-        });
-        Ok(())
+impl Front {
+    async fn bind(options: &Options) -> Result<Self, String> {
+        let mut tcp = Vec::new();
+        for address in &options.tcp {
+            tcp.push(Socket::bind(*address).await?);
+        }
+        let http = match options.http {
+            Some(address) => Some(Socket::bind(address).await?),
+            None => None,
+        };
+        Ok(Self { tcp, http })
     }
 
-    async fn http(
-        &mut self,
+    fn addresses(&self) -> Result<Vec<(&'static str, SocketAddr)>, String> {
+        let tcp = self.tcp.iter().map(|socket| ("STOMP", socket));
+        let all = tcp.chain(self.http.iter().map(|socket| ("WebSocket", socket)));
+        all.map(|(what, socket)| Ok((what, socket.address()?))).collect()
+    }
+
+    /// Lets a server serve all of it.
+    fn serve(
+        &self,
         server: &Server,
         doors: &Doors,
-        at: SocketAddr,
         routes: Router,
-    ) -> Result<(), String> {
-        let listener = self.listen("WebSocket", at).await?;
-        let (server, tls) = (server.clone(), doors.tls.clone());
-        self.tasks.spawn(async move {
-            match tls {
-                Some(tls) => server.serve_https(listener, routes, tls).await,
-                None => server.serve_http(listener, routes).await,
-            }
-        });
-        Ok(())
+    ) -> Result<JoinSet<std::io::Result<()>>, String> {
+        let mut tasks = JoinSet::new();
+        for socket in &self.tcp {
+            let listener = socket.listener()?;
+            let (server, tls) = (server.clone(), doors.tls.clone());
+            tasks.spawn(async move {
+                match tls {
+                    Some(tls) => server.serve_tls(listener, tls).await,
+                    None => server.serve_tcp(listener).await,
+                }
+            });
+        }
+        if let Some(socket) = &self.http {
+            let listener = socket.listener()?;
+            let (server, tls) = (server.clone(), doors.tls.clone());
+            tasks.spawn(async move {
+                match tls {
+                    Some(tls) => server.serve_https(listener, routes, tls).await,
+                    None => server.serve_http(listener, routes).await,
+                }
+            });
+        }
+        Ok(tasks)
     }
+}
 
-    async fn listen(&mut self, what: &'static str, at: SocketAddr) -> Result<TcpListener, String> {
-        let listener = TcpListener::bind(at).await.map_err(|error| {
-            format!("{at} cannot be listened on ({error}); choose another with --tcp or --http")
-        })?;
-        let address = listener.local_addr().map_err(|error| error.to_string())?;
-        self.addresses.push((what, address));
-        Ok(listener)
-    }
+fn access(options: &Options) -> Result<AdminAccess, String> {
+    Ok(AdminAccess::new(options.access.token()?, proxies(&options.access)))
+}
+
+/// Serves while the log is away: nobody gets in, and nothing is accepted.
+fn waiting_server(options: &Options) -> Server {
+    Server::builder()
+        .authenticate(Arc::new(NotReady))
+        .limits(options.limits.clone())
+        .max_connections(options.max_connections)
+        .trusted_proxies(proxies(&options.access))
+        .allow_origins(options.allow_origin.iter().cloned())
+        .build()
+}
+
+fn waiting_routes(server: &Server, access: AdminAccess, render: PrometheusHandle) -> Router {
+    let metrics = metrics_routes(move || render.render());
+    server
+        .websocket_routes()
+        .merge(health_routes(|| false))
+        .merge(metrics.layer(from_fn_with_state(access, admin_only)))
 }
 
 fn server(options: &Options, doors: &Doors, broker: Arc<dyn Broker>) -> Server {
@@ -149,7 +191,7 @@ async fn open_broker(options: &Options) -> Result<Arc<dyn Broker>, String> {
     })
 }
 
-/// Waits for Kafka as long as it is away: nothing listens meanwhile, so nothing is accepted.
+/// Waits for Kafka as long as it is away.
 async fn open_kafka(config: KafkaConfig) -> Result<KafkaBroker, String> {
     const PAUSE: Duration = Duration::from_secs(1);
     loop {

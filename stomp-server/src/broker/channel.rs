@@ -72,12 +72,12 @@ impl Channels {
     }
 
     /// The channel of a route, made if need be.
-    pub(super) fn open(&self, route: &CompactString, log: &Mutex<Log>) -> Arc<Channel> {
+    pub(super) fn open(&self, route: &str, log: &Mutex<Log>) -> Arc<Channel> {
         if let Some(channel) = self.find(route) {
             return channel;
         }
         let mut by_route = self.by_route.write();
-        let channel = by_route.entry(route.clone()).or_insert_with(|| {
+        let channel = by_route.entry(route.into()).or_insert_with(|| {
             let slot = log.lock().ring.open_slot(self.partition(route));
             let members = Vec::new();
             let patterns = Vec::new();

@@ -40,7 +40,7 @@ use super::{
     places::Places,
     queue::Queue,
     queues::{Ledger, Queues},
-    ring::{Evicted, Place, Ring},
+    ring::{Evicted, Place, Ring, Stored},
     subscription::{Member, Subscription, Turn},
 };
 use crate::problem::Code;
@@ -219,7 +219,8 @@ impl Hub {
         let mut aftermath = Aftermath::default();
         let place = log.arrive(self.channels.partition(&logged.route), *offset);
         let hold = if self.archive.is_some() { u64::MAX } else { log.hold() };
-        aftermath.evicted = log.ring.push(channel.slot, place, *at_ms, logged, hold);
+        let stored = Stored::Whole(logged.clone());
+        aftermath.evicted = log.ring.push(channel.slot, place, *at_ms, stored, hold);
         log.refresh(channel, &logged.route);
         fan_out(&channel.patterns, logged, Some(place.arrival), &mut aftermath);
         drop(log);
@@ -250,7 +251,7 @@ impl Hub {
             drop(self.unsubscribe(key));
         }
         for gone in aftermath.evicted.iter().filter(|gone| gone.was_last) {
-            self.channels.vacate(&gone.logged.route, &self.log);
+            self.channels.vacate(gone.stored.route(), &self.log);
         }
         if self.is_read.load(Ordering::Acquire) {
             self.appended.notify_waiters();

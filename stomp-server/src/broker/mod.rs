@@ -16,6 +16,8 @@ mod journaled;
 mod kafka;
 mod memory;
 mod message;
+#[cfg(feature = "kafka")]
+mod packed;
 mod partition;
 mod pattern;
 mod places;

@@ -88,16 +88,18 @@ impl Places {
         Some(place.entry(key, offset))
     }
 
-    /// Lets go of a place, which stays for its subscriber's return.
+    /// Lets go of a place, which stays for its subscriber's return where it was, or where it is
+    /// now. Nothing if there is no place yet.
     pub(super) fn leave(
         &self,
         request: &SubscribeRequest,
-        offset: u64,
+        offset: Option<u64>,
         now_ms: u64,
     ) -> Option<PlaceEntry> {
         let key = request.durable.as_ref()?;
         let mut places = self.0.lock();
         let place = places.get_mut(key).filter(|place| place.active == Some(request.key))?;
+        let offset = offset.or(place.offset)?;
         place.active = None;
         place.used_at_ms = now_ms;
         place.offset = Some(offset);
@@ -125,6 +127,21 @@ impl Places {
             stays
         });
         gone
+    }
+
+    /// Forgets a place here that no subscription holds.
+    #[cfg(feature = "kafka")]
+    pub(super) fn drop_unused(&self, key: &DurableKey) {
+        let mut places = self.0.lock();
+        if places.get(key).is_some_and(|place| place.active.is_none()) {
+            places.remove(key);
+        }
+    }
+
+    /// The subscription that holds a place.
+    #[cfg(feature = "kafka")]
+    pub(super) fn holder(&self, key: &DurableKey) -> Option<SubscriptionKey> {
+        self.0.lock().get(key)?.active
     }
 
     /// The subscriptions that hold places now.

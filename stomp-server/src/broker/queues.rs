@@ -5,6 +5,7 @@ use std::{
     collections::{BinaryHeap, HashMap},
     fmt,
     sync::Arc,
+    time::Duration,
 };
 
 use compact_str::CompactString;
@@ -14,7 +15,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{
     BrokerConfig, Publish, Reply,
-    journal::Change,
+    journal::{Change, PlaceEntry},
     queue::{Death, Item, Memory, Queue, Room},
 };
 
@@ -36,6 +37,20 @@ pub(super) trait Ledger: fmt::Debug + Send + Sync {
 
     /// Keeps that one message has gone and this one has come for it, into this room.
     fn replace(&self, offset: u64, publish: Publish, room: Room);
+
+    /// From which pause on a returned message waits elsewhere; `None` where all wait here.
+    fn longest_pause(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Keeps a message elsewhere until its pause is over. Called for pauses as long as
+    /// [`longest_pause`](Self::longest_pause).
+    fn send_away(&self, _item: Item, _pause: Duration) {}
+
+    /// Keeps the place of a durable subscription that has ended.
+    fn leave(&self, place: PlaceEntry) -> Reply<()> {
+        self.keep(vec![Change::Place(place)])
+    }
 }
 
 /// The queues and their clock.
@@ -63,14 +78,19 @@ impl Queues {
     }
 
     /// The queue of this name, made if need be.
-    pub(super) fn open(&self, name: &str, config: &BrokerConfig) -> Arc<Queue> {
+    pub(super) fn open(
+        &self,
+        name: &str,
+        config: &BrokerConfig,
+        longest_pause: Option<Duration>,
+    ) -> Arc<Queue> {
         if let Some(queue) = self.find(name) {
             return queue;
         }
         let mut by_name = self.by_name.write();
         let name = CompactString::from(name);
         let queue = by_name.entry(name.clone());
-        let made = || Arc::new(Queue::new(name, config, self.memory.clone()));
+        let made = || Arc::new(Queue::new(name, config, longest_pause, self.memory.clone()));
         queue.or_insert_with(made).clone()
     }
 

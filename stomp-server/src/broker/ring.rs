@@ -4,7 +4,9 @@ use std::{collections::VecDeque, sync::Arc};
 
 use smallvec::SmallVec;
 
-use super::Logged;
+#[cfg(feature = "kafka")]
+use super::packed::Packed;
+use super::{Logged, Position};
 
 /// The newest kept messages of all destinations, up to a number of bytes.
 #[derive(Debug)]
@@ -38,6 +40,45 @@ impl Place {
     }
 }
 
+/// A message as the ring has it.
+#[derive(Clone, Debug)]
+pub(super) enum Stored {
+    /// Somebody got it.
+    Whole(Arc<Logged>),
+    /// Nobody has asked for it yet.
+    #[cfg(feature = "kafka")]
+    Packed(Packed),
+}
+
+impl Stored {
+    /// Along which route it came.
+    pub(super) fn route(&self) -> &str {
+        match self {
+            Self::Whole(logged) => &logged.route,
+            #[cfg(feature = "kafka")]
+            Self::Packed(packed) => packed.route(),
+        }
+    }
+
+    /// The message, which stands at this place.
+    #[cfg_attr(not(feature = "kafka"), allow(unused_variables, reason = "a whole one knows it"))]
+    pub(super) fn whole(&self, at: Position) -> Arc<Logged> {
+        match self {
+            Self::Whole(logged) => logged.clone(),
+            #[cfg(feature = "kafka")]
+            Self::Packed(packed) => Arc::new(packed.logged(at)),
+        }
+    }
+
+    fn weight(&self) -> usize {
+        match self {
+            Self::Whole(logged) => logged.message.size() + logged.route.len() + OVERHEAD,
+            #[cfg(feature = "kafka")]
+            Self::Packed(packed) => packed.size() + OVERHEAD,
+        }
+    }
+}
+
 /// A message in its place.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
@@ -45,7 +86,7 @@ pub(super) struct Kept {
     pub(super) arrival: u64,
     partition: usize,
     pub(super) at_ms: u64,
-    pub(super) logged: Arc<Logged>,
+    pub(super) stored: Stored,
     slot: SlotId,
 }
 
@@ -55,7 +96,7 @@ pub(super) struct SlotId(usize);
 
 #[derive(Debug, Default)]
 struct Slot {
-    kept: VecDeque<(u64, Arc<Logged>)>,
+    kept: VecDeque<(u64, Stored)>,
     /// Up to here this destination may have had messages that are no longer in the ring.
     evicted: u64,
 }
@@ -66,7 +107,7 @@ pub(super) type Evicted = SmallVec<[Gone; 2]>;
 /// A message that was given up.
 #[derive(Debug)]
 pub(super) struct Gone {
-    pub(super) logged: Arc<Logged>,
+    pub(super) stored: Stored,
     /// It was the last one of its destination.
     pub(super) was_last: bool,
 }
@@ -124,14 +165,13 @@ impl Ring {
         slot: SlotId,
         place: Place,
         at_ms: u64,
-        logged: &Arc<Logged>,
+        stored: Stored,
         hold: u64,
     ) -> Evicted {
-        self.bytes += weight(logged);
+        self.bytes += stored.weight();
         let Place { arrival, partition, offset } = place;
-        self.slots[slot.0].kept.push_back((offset, logged.clone()));
-        let logged = logged.clone();
-        self.order.push_back(Kept { offset, arrival, partition, at_ms, logged, slot });
+        self.slots[slot.0].kept.push_back((offset, stored.clone()));
+        self.order.push_back(Kept { offset, arrival, partition, at_ms, stored, slot });
         self.shrink(hold)
     }
 
@@ -149,7 +189,7 @@ impl Ring {
 
     fn pop(&mut self) -> Option<Gone> {
         let kept = self.order.pop_front()?;
-        self.bytes -= weight(&kept.logged);
+        self.bytes -= kept.stored.weight();
         self.evicted = kept.arrival;
         self.evicted_in[kept.partition] = kept.offset;
         let slot = &mut self.slots[kept.slot.0];
@@ -159,7 +199,7 @@ impl Ring {
         if was_last {
             slot.kept = VecDeque::new();
         }
-        Some(Gone { logged: kept.logged, was_last })
+        Some(Gone { stored: kept.stored, was_last })
     }
 
     /// What the messages here weigh.
@@ -210,7 +250,7 @@ impl Ring {
     }
 
     /// At most `max` messages of the destination behind `after`, in order.
-    pub(super) fn read(&self, slot: SlotId, after: u64, max: usize) -> Vec<(u64, Arc<Logged>)> {
+    pub(super) fn read(&self, slot: SlotId, after: u64, max: usize) -> Vec<(u64, Stored)> {
         let kept = &self.slots[slot.0].kept;
         let from = kept.partition_point(|(offset, _)| *offset <= after);
         kept.range(from..).take(max).cloned().collect()
@@ -223,10 +263,6 @@ impl Ring {
     }
 }
 
-fn weight(logged: &Logged) -> usize {
-    logged.message.size() + logged.route.len() + OVERHEAD
-}
-
 #[cfg(test)]
 mod tests {
     use stomp_core::SharedMessage;
@@ -234,18 +270,18 @@ mod tests {
     use super::*;
     use crate::broker::MessageId;
 
-    fn logged(route: &str) -> Arc<Logged> {
+    fn logged(route: &str) -> Stored {
         let body = vec![b'x'; 1000 - OVERHEAD - 2 * route.len()];
-        Arc::new(Logged {
+        Stored::Whole(Arc::new(Logged {
             route: route.into(),
             id: MessageId::Volatile(0),
             position: None,
             message: SharedMessage::new(route, [("", ""); 0], body),
             dedupe: None,
-        })
+        }))
     }
 
-    fn offsets(read: Vec<(u64, Arc<Logged>)>) -> Vec<u64> {
+    fn offsets(read: Vec<(u64, Stored)>) -> Vec<u64> {
         read.into_iter().map(|(offset, _)| offset).collect()
     }
 
@@ -255,7 +291,7 @@ mod tests {
         let (a, b) = (ring.open_slot(0), ring.open_slot(0));
         for offset in 1..=6 {
             let (slot, route) = if offset % 2 == 1 { (a, "/topic/a") } else { (b, "/topic/b") };
-            drop(ring.push(slot, Place::only(offset), 0, &logged(route), u64::MAX));
+            drop(ring.push(slot, Place::only(offset), 0, logged(route), u64::MAX));
         }
         (ring, a, b)
     }
@@ -284,7 +320,7 @@ mod tests {
         let mut ring = Ring::new(1000);
         let slot = ring.open_slot(0);
         for offset in 1..=4 {
-            drop(ring.push(slot, Place::only(offset), 0, &logged("/topic/a"), 2));
+            drop(ring.push(slot, Place::only(offset), 0, logged("/topic/a"), 2));
         }
         assert_eq!(offsets(ring.read(slot, 0, 10)), [2, 3, 4]);
         assert!(ring.is_overfull());

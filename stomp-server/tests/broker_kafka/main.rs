@@ -3,12 +3,15 @@
 #![cfg(all(feature = "testing", feature = "kafka"))]
 #![allow(clippy::unwrap_used, reason = "a test that cannot begin has failed")]
 
+mod bridges;
+mod durable;
 mod figures;
 mod instances;
 mod nodes;
 #[cfg(feature = "cli")]
 mod processes;
 mod promises;
+mod queues;
 mod shares;
 #[cfg(feature = "cli")]
 #[path = "../started/mod.rs"]

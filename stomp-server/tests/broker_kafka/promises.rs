@@ -1,6 +1,6 @@
 //! What every broker promises, on Kafka.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use stomp_server::{
     broker::{Broker, KafkaConfig},
@@ -27,6 +27,11 @@ async fn the_broker_on_kafka_alone_keeps_its_promises() {
     conformance::broker(|| make(without_ring(fresh(&kafka, 2)))).await;
 }
 
-async fn make(config: KafkaConfig) -> Arc<dyn Broker> {
+/// Short enough that a message which is returned ten times is soon dead, and long enough that
+/// its last pauses are waited out in Kafka.
+const PAUSE: Duration = Duration::from_millis(10);
+
+async fn make(mut config: KafkaConfig) -> Arc<dyn Broker> {
+    config.broker.redelivery_pause = PAUSE;
     Arc::new(open(&config).await)
 }

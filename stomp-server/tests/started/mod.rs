@@ -39,6 +39,15 @@ impl Program {
 
     /// Both listeners on free ports of loopback, unless the arguments say otherwise.
     pub(crate) fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::launch(arguments, environment, false)
+    }
+
+    /// One that may still be waiting for its log.
+    pub(crate) fn start_without_log(arguments: &[&str]) -> Self {
+        Self::launch(arguments, &[], true)
+    }
+
+    fn launch(arguments: &[&str], environment: &[(&str, &str)], may_wait: bool) -> Self {
         let log = tempfile::NamedTempFile::new().unwrap();
         let mut command = command(&["--tcp", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
         command.args(arguments).envs(environment.iter().copied());
@@ -52,6 +61,10 @@ impl Program {
             };
             banner.push_str(&line);
             banner.push('\n');
+            let waits = banner.contains("  login") && banner.contains("waits for its log");
+            if waits && !may_wait {
+                banner.clear(); // another one follows when it serves
+            }
         }
         let address = |what: &str| {
             let line = banner.lines().find(|line| line.trim_start().starts_with(what)).unwrap();

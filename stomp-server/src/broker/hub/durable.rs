@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::{Hub, now_ms};
+#[cfg(feature = "kafka")]
+use crate::broker::DurableKey;
 use crate::broker::{
     Place, Reply,
     journal::{Change, PlaceEntry},
@@ -26,13 +28,17 @@ impl Hub {
     /// Leaves a durable subscription's place for its return, or forgets it.
     pub(super) fn leave_place(&self, subscription: &Subscription, place: Place) -> Reply<()> {
         let request = &subscription.request;
-        let Some(offset) = subscription.progress() else {
-            return self.keep(self.places.forget(request).map(Change::Forget));
+        let left = match (place, subscription.progress()) {
+            (Place::Forget, _) => None,
+            (Place::Keep, Some(offset)) => self.places.leave(request, Some(offset), now_ms()),
+            // It ended before it began: the place that it came for is where it was.
+            (Place::Keep, None) => self.places.leave(request, None, now_ms()),
         };
-        self.keep(match place {
-            Place::Forget => self.places.forget(request).map(Change::Forget),
-            Place::Keep => self.places.leave(request, offset, now_ms()).map(Change::Place),
-        })
+        match (&self.ledger, left) {
+            (Some(ledger), Some(entry)) => ledger.leave(entry),
+            (None, Some(_)) => Reply::now(Ok(())),
+            (_, None) => self.keep(self.places.forget(request).map(Change::Forget)),
+        }
     }
 
     /// What a journal has to be told of places from time to time: how far those have come that
@@ -53,5 +59,24 @@ impl Hub {
             (Some(ledger), Some(change)) => ledger.keep(vec![change]),
             _ => Reply::now(Ok(())),
         }
+    }
+}
+
+/// Places that are kept elsewhere, and come here while their subscribers do.
+#[cfg(feature = "kafka")]
+impl Hub {
+    /// Forgets a place here, whose subscriber is somewhere else or begins anew.
+    pub(in crate::broker) fn drop_place(&self, key: &DurableKey) {
+        self.places.drop_unused(key);
+    }
+
+    /// Ends the subscription that holds a place which somebody else has now. Its connection
+    /// ends as that of one that could not keep up.
+    pub(in crate::broker) fn lose_place(self: &Arc<Self>, key: &DurableKey) {
+        let Some(subscription) = self.places.holder(key).and_then(|key| self.topic(key)) else {
+            return;
+        };
+        let _ = subscription.outbound.lose();
+        drop(self.unsubscribe(subscription.request.key));
     }
 }

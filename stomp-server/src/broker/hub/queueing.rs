@@ -38,7 +38,7 @@ impl Hub {
             let queue = self.queues.find(&publish.route).filter(|queue| queue.has_consumers());
             return queue.map(|queue| queue.reserve(&publish.message)).transpose();
         }
-        self.queues.open(&publish.route, &self.config).reserve(&publish.message).map(Some)
+        self.open_queue(&publish.route).reserve(&publish.message).map(Some)
     }
 
     /// Puts a message into its room, at its place.
@@ -66,7 +66,7 @@ impl Hub {
 
     /// Puts a message that a journal had at the start into its queue.
     pub(in crate::broker) fn restore(&self, entry: &QueueEntry) {
-        self.queues.open(&entry.entry.logged.route, &self.config).restore(item(entry));
+        self.open_queue(&entry.entry.logged.route).restore(item(entry));
     }
 
     /// Looks at the times of queues that have been restored.
@@ -108,7 +108,7 @@ impl Hub {
                 "A queue has no places: from and durable are for topics.",
             ));
         }
-        let queue = self.queues.open(&request.route, &self.config);
+        let queue = self.open_queue(&request.route);
         self.register(request.key, Registered::Queue(queue.clone()))?;
         drop(self.apply(&queue, queue.join(request, outbound)));
         Ok(Subscribed::default())
@@ -124,6 +124,11 @@ impl Hub {
         reply
     }
 
+    fn open_queue(&self, name: &str) -> Arc<Queue> {
+        let longest_pause = self.ledger.as_ref().and_then(|ledger| ledger.longest_pause());
+        self.queues.open(name, &self.config, longest_pause)
+    }
+
     fn fill(self: &Arc<Self>, room: Room, item: Item) {
         if let Some((queue, effects)) = room.fill(item) {
             drop(self.apply(&queue, effects));
@@ -135,6 +140,11 @@ impl Hub {
     pub(super) fn apply(self: &Arc<Self>, queue: &Arc<Queue>, effects: Effects) -> Reply<()> {
         for (item, death) in effects.dead {
             self.bury(queue, item, death);
+        }
+        for (item, pause) in effects.away {
+            if let Some(ledger) = &self.ledger {
+                ledger.send_away(item, pause);
+            }
         }
         for (key, outbound, weight) in effects.full {
             self.tasks.spawn(when_there_is_room(
@@ -160,7 +170,7 @@ impl Hub {
 
     fn bury(self: &Arc<Self>, queue: &Queue, item: Item, death: Death) {
         let Some(letter) = queues::dead_letter(queue, &item, death) else { return };
-        let graves = self.queues.open(&letter.route, &self.config);
+        let graves = self.open_queue(&letter.route);
         let (room, effects) = graves.make_room(&letter.message);
         drop(self.apply(&graves, effects));
         match &self.ledger {
@@ -223,5 +233,52 @@ fn item(entry: &QueueEntry) -> Item {
         priority: entry.priority,
         returns: entry.returns,
         expires,
+    }
+}
+
+/// Queues whose messages are kept elsewhere, and come here for the consumers of this hub.
+#[cfg(feature = "kafka")]
+impl Hub {
+    /// Takes in a message, which nobody gets before it is due.
+    pub(in crate::broker) fn take_in(
+        self: &Arc<Self>,
+        route: &str,
+        item: Item,
+        due: Option<Instant>,
+    ) {
+        let queue = self.open_queue(route);
+        drop(self.apply(&queue, queue.take_in(item, due)));
+    }
+
+    /// Forgets messages that somebody else has now.
+    pub(in crate::broker) fn withdraw(
+        self: &Arc<Self>,
+        route: &str,
+        numbers: &std::collections::HashSet<u64>,
+    ) {
+        let Some(queue) = self.queues.find(route) else { return };
+        drop(self.apply(&queue, queue.withdraw(&|number| numbers.contains(&number))));
+    }
+
+    /// Takes back what consumers have had open since before a moment.
+    pub(in crate::broker) fn take_back_overdue(self: &Arc<Self>, route: &str, before: Instant) {
+        let Some(queue) = self.queues.find(route) else { return };
+        drop(self.apply(&queue, queue.take_back_overdue(before)));
+    }
+
+    /// How many messages wait for a consumer, and how many for their pause to be over.
+    pub(in crate::broker) fn waiting_in_queue(&self, route: &str) -> (usize, usize) {
+        self.queues.find(route).map_or((0, 0), |queue| queue.waiting())
+    }
+
+    pub(in crate::broker) fn has_consumers(&self, route: &str) -> bool {
+        self.queues.find(route).is_some_and(|queue| queue.has_consumers())
+    }
+
+    /// Forgets a queue that nobody uses here.
+    pub(in crate::broker) fn vacate_queue(&self, route: &str) {
+        if let Some(queue) = self.queues.find(route) {
+            self.queues.vacate(queue);
+        }
     }
 }

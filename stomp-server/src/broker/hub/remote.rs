@@ -3,12 +3,19 @@
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
-use super::Hub;
 pub(in crate::broker) use super::topics::Start;
+use super::{Aftermath, Hub};
 use crate::broker::{
     BrokerConfig, Epoch, JournalError, Position, StartFrom, SubscribeRequest, Subscribed,
-    partition::Partitions, replay::Stride, subscription::Subscription,
+    journal::Entry,
+    packed::{Packer, Parts},
+    partition::Partitions,
+    queues::Ledger,
+    replay::Stride,
+    ring::Stored,
+    subscription::Subscription,
 };
 
 /// What a hub needs from such a log.
@@ -37,14 +44,48 @@ impl Hub {
         epoch: Epoch,
         starts: Vec<u64>,
         remote: Arc<dyn Remote>,
+        ledger: Arc<dyn Ledger>,
     ) -> Self {
-        let mut hub = Self { epoch, remote: Some(remote), ..Self::in_memory(config) };
+        let mut hub =
+            Self { epoch, remote: Some(remote), ledger: Some(ledger), ..Self::in_memory(config) };
         let partitions = Partitions::new(starts.len() as u32).keyed(hub.config.partition_key);
         hub.channels.divide(partitions);
         let log = hub.log.get_mut();
         log.heads = starts.iter().map(|start| start + 1).collect();
         log.ring.start_behind_each(starts);
         hub
+    }
+
+    /// Takes in a record of the log, and makes it a message if somebody here listens. Called in
+    /// log order.
+    pub(in crate::broker) fn arrive(
+        self: &Arc<Self>,
+        parts: &Parts<'_>,
+        place: (usize, u64),
+        at_ms: u64,
+        packer: &mut Packer,
+    ) {
+        let (partition, offset) = place;
+        let channel = self.channels.open(parts.route, &self.log);
+        let mut state = channel.lock();
+        let mut log = self.log.lock();
+        log.refresh(&mut state, parts.route);
+        // Whoever joins needs one of these locks, so nobody can come between this and the ring.
+        let aftermath = if state.members.is_empty() && state.patterns.is_empty() {
+            let place = log.arrive(partition, offset);
+            let stored = Stored::Packed(packer.pack(parts));
+            let evicted = log.ring.push(state.slot, place, at_ms, stored, u64::MAX);
+            drop(log);
+            Aftermath { evicted, ..Aftermath::default() }
+        } else {
+            drop(log);
+            let body = Bytes::copy_from_slice(parts.body);
+            let logged = Arc::new(parts.logged(self.position(offset), body));
+            self.deliver(&mut state, self.log.lock(), &Entry { offset, at_ms, logged })
+        };
+        drop(state);
+        drop(channel);
+        self.clean_up(aftermath);
     }
 
     /// Passes over a record that brings nothing to anybody.

@@ -8,6 +8,7 @@ use crate::{
         BrokerError, Place, Position, Reply, StartFrom, SubscribeRequest, Subscribed,
         queues::is_queue,
         replay,
+        ring::{Kept, Stored},
         subscription::{Member, Subscription},
     },
     problem::Code,
@@ -249,9 +250,12 @@ impl Hub {
         if !log.ring.covers(state.slot, after) {
             return None;
         }
-        let messages = log.ring.read(state.slot, after, max);
-        let scanned = messages.last().map_or(after, |(offset, _)| *offset);
-        Some(replay::Stride { messages, scanned })
+        let kept = log.ring.read(state.slot, after, max);
+        drop(log);
+        drop(state);
+        let scanned = kept.last().map_or(after, |(offset, _)| *offset);
+        let whole = |(offset, stored): (u64, Stored)| (offset, stored.whole(self.position(offset)));
+        Some(replay::Stride { messages: kept.into_iter().map(whole).collect(), scanned })
     }
 
     fn recent_by_pattern(&self, pattern: &str, after: u64, max: usize) -> Option<replay::Stride> {
@@ -260,13 +264,16 @@ impl Hub {
             return None;
         }
         let mut scanned = after;
-        let mut messages = Vec::new();
+        let mut found = Vec::new();
         for kept in log.ring.read_all(after, max) {
             scanned = kept.arrival;
-            if self.words.covers(pattern, &kept.logged.route) {
-                messages.push((kept.arrival, kept.logged.clone()));
+            if self.words.covers(pattern, kept.stored.route()) {
+                found.push(kept.clone());
             }
         }
+        drop(log);
+        let whole = |kept: Kept| (kept.arrival, kept.stored.whole(self.position(kept.offset)));
+        let messages = found.into_iter().map(whole).collect();
         Some(replay::Stride { messages, scanned })
     }
 

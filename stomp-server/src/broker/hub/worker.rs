@@ -90,9 +90,14 @@ impl Hub {
         self.is_read.store(!log.holds.is_empty(), Ordering::Release);
         drop(log);
         for gone in evicted.iter().filter(|gone| gone.was_last) {
-            self.channels.vacate(&gone.logged.route, &self.log);
+            self.channels.vacate(gone.stored.route(), &self.log);
         }
         self.released.notify_waiters();
+    }
+
+    fn record(&self, kept: &Kept) -> Record {
+        let logged = kept.stored.whole(self.position(kept.offset));
+        Record { offset: kept.offset, logged, at_ms: kept.at_ms }
     }
 
     /// Some records from an offset on; nothing at the head.
@@ -101,7 +106,7 @@ impl Hub {
         let upto = {
             let log = self.log.lock();
             if log.ring.evicted() <= after {
-                return Ok(log.ring.read_all(after, max).map(Record::from).collect());
+                return Ok(log.ring.read_all(after, max).map(|kept| self.record(kept)).collect());
             }
             log.newest()
         };
@@ -111,12 +116,6 @@ impl Hub {
         let entries = archive.read(Span { after, upto }, max).await;
         let entries = entries.map_err(|error| BrokerError::unknown(error.to_string()))?;
         Ok(entries.into_iter().map(Record::from).collect())
-    }
-}
-
-impl From<&Kept> for Record {
-    fn from(kept: &Kept) -> Self {
-        Self { offset: kept.offset, logged: kept.logged.clone(), at_ms: kept.at_ms }
     }
 }
 

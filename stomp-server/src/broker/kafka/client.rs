@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::{
     ClientConfig, ClientContext, Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions},
     config::{FromClientConfigAndContext, RDKafkaLogLevel},
     consumer::{BaseConsumer, Consumer, ConsumerContext, StreamConsumer},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
@@ -118,6 +119,28 @@ pub(super) fn worker(config: &KafkaConfig) -> KafkaResult<StreamConsumer<Quiet>>
     StreamConsumer::from_config_and_context(&consumer(config), Quiet)
 }
 
+/// A member of the group that shares a queue. It begins where the group has come to, commits
+/// when it is told to, and gives up only those partitions that another one gets.
+pub(super) fn member<C: ConsumerContext + 'static>(
+    config: &KafkaConfig,
+    group: &str,
+    context: C,
+) -> KafkaResult<BaseConsumer<C>> {
+    let mut client = consumer(config);
+    client
+        .set("group.id", group)
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        // The shortest that a cluster allows by default: what a lost instance had open comes
+        // back after this time.
+        .set("session.timeout.ms", "6000")
+        .set("heartbeat.interval.ms", "1500")
+        .set("auto.offset.reset", "earliest")
+        .set("fetch.wait.max.ms", "100")
+        // A queue is bounded by what its consumers take, not by what could be fetched ahead.
+        .set("queued.max.messages.kbytes", "8192");
+    BaseConsumer::from_config_and_context(&client, context)
+}
+
 fn consumer(config: &KafkaConfig) -> ClientConfig {
     let fetch = config.max_record().max(16 << 20);
     let mut client = common(config);
@@ -137,6 +160,14 @@ fn consumer(config: &KafkaConfig) -> ClientConfig {
         .set("fetch.max.bytes", fetch.to_string())
         .set("receive.message.max.bytes", (fetch + (1 << 20)).max(100_000_000).to_string());
     client
+}
+
+/// Lets Kafka delete what lies before these offsets. Blocks.
+pub(super) fn delete(config: &KafkaConfig, before: &TopicPartitionList) -> KafkaResult<()> {
+    let admin: AdminClient<Quiet> = AdminClient::from_config_and_context(&common(config), Quiet)?;
+    let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+    let deleted = admin.delete_records(before, &options);
+    tokio::runtime::Handle::current().block_on(deleted).map(|_| ())
 }
 
 /// From where to where a partition reaches, as Kafka counts.

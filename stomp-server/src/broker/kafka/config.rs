@@ -29,6 +29,13 @@ pub struct KafkaConfig {
     /// How many queues may be made by being used. Default 100: each is a Kafka topic, and
     /// clients must not be able to fill the cluster with them.
     pub max_queues: usize,
+    /// How long a consumer of a queue may keep a message without settling it, before it is
+    /// offered to somebody else. Default 30 minutes: longer than any one piece of work, and a
+    /// consumer that hangs gives its messages back the same day.
+    pub ack_timeout: Duration,
+    /// How long an instance goes on reading a queue after its last consumer has left, while no
+    /// other instance reads it. Default 60 s: a consumer that reconnects finds it as it was.
+    pub queue_linger: Duration,
     /// Kafka topics of other programs that are read into a destination.
     pub bridges: Vec<KafkaBridge>,
     /// What holds for every broker: ring, dedupe window, replays, the time to publish.
@@ -48,6 +55,8 @@ impl KafkaConfig {
             start_timeout: Duration::from_secs(30),
             queues: Vec::new(),
             max_queues: 100,
+            ack_timeout: Duration::from_secs(30 * 60),
+            queue_linger: Duration::from_secs(60),
             bridges: Vec::new(),
             broker: BrokerConfig::default(),
         }

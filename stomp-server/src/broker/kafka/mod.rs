@@ -5,17 +5,26 @@
 //! | `<prefix>.meta` | which log it is: the epoch (`epoch.rs`) |
 //! | `<prefix>.topic.<epoch>` | kept messages; the key is the destination and decides the partition |
 //! | `<prefix>.live` | volatile messages, on their way to whoever listens now |
+//! | `<prefix>.cursors` | places of durable subscriptions, and who holds them (`cursors.rs`) |
+//! | `<prefix>.queue.<name>`, `<prefix>.retry.<name>` | one queue, and what waits to be offered again (`queue/`) |
 //!
 //! A publication goes to the producer (`producer.rs`) and waits for its receipt
 //! (`receipts.rs`). Every instance reads all partitions (`tail.rs`) into the same ring, index
 //! and fan-out that the brokers of one machine have. What lies behind the ring is read from
 //! the log when somebody asks for it (`reach.rs`).
 
+mod acceptor;
+mod bridge;
 mod client;
 mod config;
+mod cursors;
 mod epoch;
+mod joining;
+mod ledger;
 mod open;
+mod pending;
 mod producer;
+mod queue;
 mod reach;
 mod receipts;
 mod record;
@@ -35,16 +44,20 @@ use tokio::task::JoinHandle;
 
 pub use self::config::{KafkaBridge, KafkaConfig, KafkaQueue, KafkaStartError};
 use self::{
-    client::LiveProducer, reach::Reach, receipts::Receipts, tail::Progress, upkeep::Current,
-    window::Window, worker::Worker,
+    acceptor::Acceptor,
+    cursors::Cursors,
+    joining::Joining,
+    queue::KafkaQueues,
+    reach::Reach,
+    receipts::{Flight, Receipts},
+    tail::Progress,
+    worker::{Worker, WorkerPlaces},
 };
 use super::{
-    Accepted, Broker, BrokerError, Capabilities, Class, Durability, LogInfo, LogReader, Outcome,
-    Place, Publish, QueueInfo, Reply, Share, StorageInfo, SubscribeRequest, Subscribed,
-    SubscriptionKey, Token,
-    dedupe::Print,
+    Accepted, Broker, BrokerError, Capabilities, Durability, LogInfo, LogReader, Outcome, Place,
+    Publish, QueueInfo, Reply, Share, StorageInfo, SubscribeRequest, Subscribed, SubscriptionKey,
+    Token,
     hub::{Hub, check_start},
-    partition::Partitions,
 };
 use crate::{
     problem::{Code, Problem},
@@ -53,35 +66,28 @@ use crate::{
 
 /// Topics over a log that any number of instances share.
 ///
-/// Accepted means that all replicas in sync have it. Queues and durable subscriptions are not
-/// served yet.
+/// Accepted means that all replicas in sync have it.
 #[derive(Debug)]
 pub struct KafkaBroker {
     config: KafkaConfig,
     durability: Durability,
     hub: Arc<Hub>,
+    acceptor: Acceptor,
+    joining: Joining,
+    queues: Arc<KafkaQueues>,
+    cursors: Arc<Cursors>,
+    workers: Arc<WorkerPlaces>,
+    flight: Arc<Flight>,
     receipts: Arc<Receipts>,
-    window: Arc<Mutex<Window>>,
     reach: Arc<Reach>,
     progress: Arc<Progress>,
     log_topic: Arc<str>,
-    live_topic: String,
-    live_partitions: Partitions,
-    producers: Producers,
     tail: Mutex<Option<JoinHandle<()>>>,
-}
-
-struct Producers {
-    log: Current,
-    live: LiveProducer,
 }
 
 /// How long readers may take to end. The timed waits of librdkafka follow the wall clock: where
 /// it has jumped back, they last for as long as the jump was, and nothing depends on them.
 const END: Duration = Duration::from_secs(5);
-
-/// The answer where nothing is kept.
-const HANDED_OVER: Accepted = Accepted { position: None, duplicate: false };
 
 impl KafkaBroker {
     /// Opens the log, or makes it, and reads its tail. Its tasks run on the present runtime.
@@ -93,39 +99,6 @@ impl KafkaBroker {
         open::open(config).await
     }
 
-    fn accept(&self, publish: Publish) -> Reply<Accepted> {
-        let partition = self.hub.partition(&publish.route);
-        let (print, first) = self.seen(&publish);
-        if let Some(first) = first {
-            return self.receipts.duplicate(partition, first);
-        }
-        let size = publish.message.size();
-        if size > self.config.max_record() {
-            return Reply::now(Err(producer::too_large()));
-        }
-        let Some(headers) = record::headers(&publish) else { return Reply::now(Err(invalid())) };
-        self.receipts.send(partition, size, print, |ticket| {
-            producer::send(&self.producers.log.read(), &self.log_topic, &publish, headers, ticket)
-        })
-    }
-
-    /// What stands for the publication's id, and where the first one with it stands.
-    fn seen(&self, publish: &Publish) -> (Option<Print>, Option<u64>) {
-        let Some(key) = &publish.dedupe else { return (None, None) };
-        let mut window = self.window.lock();
-        let print = window.print(&publish.route, key);
-        (Some(print), window.first(print))
-    }
-
-    fn hand_over(&self, publish: &Publish) -> Result<Accepted, BrokerError> {
-        self.hub.check_open()?;
-        let partition = self.live_partitions.of(&publish.route);
-        let headers = record::headers(publish).ok_or_else(invalid)?;
-        let producers = &self.producers;
-        producer::send_live(&producers.live, &self.live_topic, partition, publish, headers)?;
-        Ok(HANDED_OVER)
-    }
-
     async fn end_readers(&self) {
         let tail = self.tail.lock().take();
         if let Some(tail) = tail
@@ -134,6 +107,7 @@ impl KafkaBroker {
             tracing::error!("the reader of the log ended before its time");
         }
         self.hub.close().await;
+        self.cursors.close().await;
         let readers = self.reach.readers.clone();
         let closed = tokio::task::spawn_blocking(move || readers.close()).await;
         if closed.is_err() {
@@ -157,39 +131,39 @@ impl Broker for KafkaBroker {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             durability: self.durability,
-            queues: false,
+            queues: true,
             priority: false,
-            durable_subscriptions: false,
+            durable_subscriptions: true,
         }
     }
 
     fn publish(&self, publish: Publish) -> Reply<Accepted> {
-        if is_shared_queue(&publish.route) {
-            return Reply::now(Err(no_queues()));
-        }
-        if publish.class == Class::Volatile || self.hub.is_temporary(&publish.route) {
-            return Reply::now(self.hand_over(&publish));
-        }
-        self.accept(publish)
+        self.acceptor.publish(publish)
     }
 
     fn has_room(&self) -> bool {
-        self.receipts.has_room()
+        self.flight.has_room()
     }
 
     async fn room(&self) {
-        self.receipts.room().await;
+        self.flight.room().await;
     }
 
     fn subscribe(&self, request: SubscribeRequest, outbound: Outbound) -> Reply<Subscribed> {
         if is_shared_queue(&request.route) {
-            return Reply::now(Err(no_queues()));
+            return self.joining.join_queue(request, outbound);
         }
-        self.hub.subscribe(request, outbound)
+        match request.durable.clone() {
+            Some(key) => self.joining.join_durable(key, request, outbound),
+            None => self.hub.subscribe(request, outbound),
+        }
     }
 
-    fn unsubscribe(&self, key: SubscriptionKey, _place: Place) -> Reply<()> {
-        self.hub.unsubscribe(key)
+    fn unsubscribe(&self, key: SubscriptionKey, place: Place) -> Reply<()> {
+        if self.joining.pending.withdraw(key) {
+            return Reply::now(Ok(()));
+        }
+        self.hub.leave(key, place)
     }
 
     fn settle(&self, key: SubscriptionKey, tokens: &[Token], outcome: Outcome) -> Reply<()> {
@@ -242,7 +216,13 @@ impl Broker for KafkaBroker {
             };
             check_start(*start, low + 1, high + 1)?;
         }
-        let worker = Worker::new(&self.config, self.hub.clone(), &self.log_topic, starts);
+        let worker = Worker::new(
+            &self.config,
+            self.hub.clone(),
+            self.workers.clone(),
+            &self.log_topic,
+            starts,
+        );
         let worker = worker.map_err(|error| BrokerError::unknown(error.to_string()))?;
         Ok(Box::new(worker))
     }
@@ -258,7 +238,11 @@ impl Broker for KafkaBroker {
     async fn close(&self) {
         // Every publication ends within its time-out; the rest is for those that must be read.
         let patience = 2 * self.config.broker.publish_timeout + Duration::from_secs(5);
-        if tokio::time::timeout(patience, self.receipts.close()).await.is_err() {
+        let answered = async {
+            self.receipts.close().await;
+            self.queues.close().await;
+        };
+        if tokio::time::timeout(patience, answered).await.is_err() {
             tracing::error!("some publications were never answered");
         }
         self.progress.stop();
@@ -271,23 +255,14 @@ impl Broker for KafkaBroker {
 /// A broker that is dropped without [`close`](Broker::close) lets its reader end alone.
 impl Drop for KafkaBroker {
     fn drop(&mut self) {
-        self.receipts.refuse_more();
+        self.flight.refuse_more();
         self.progress.stop();
-    }
-}
-
-impl std::fmt::Debug for Producers {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Producers").finish_non_exhaustive()
+        self.hub.closing.cancel();
     }
 }
 
 fn is_shared_queue(route: &str) -> bool {
     route.starts_with("/queue/")
-}
-
-fn no_queues() -> BrokerError {
-    BrokerError::refused(Code::Invalid, "Queues are not served by a broker on Kafka yet.")
 }
 
 fn invalid() -> BrokerError {

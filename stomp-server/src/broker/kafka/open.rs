@@ -11,22 +11,30 @@ use rdkafka::{
 use tokio::time::timeout;
 
 use super::{
-    KafkaBroker, KafkaConfig, KafkaStartError, Producers,
+    KafkaBroker, KafkaConfig, KafkaStartError,
+    acceptor::Acceptor,
+    bridge::Bridge,
     client::{self, PATIENCE, Reader, patiently},
+    cursors::Cursors,
     epoch::{self, Meta},
+    joining::Joining,
+    ledger::KafkaLedger,
     producer::Told,
+    queue::KafkaQueues,
     reach::Reach,
-    receipts::Receipts,
+    receipts::{Flight, Receipts},
     scan::Readers,
     tail::{Progress, Tail, damaged_records},
     topics::{self, Found, Topics},
-    upkeep::Upkeep,
+    upkeep::{Current, Upkeep},
     window::Window,
+    worker::WorkerPlaces,
 };
 use crate::broker::{
     Durability, Epoch,
     dedupe::Dedupe,
     hub::{Hub, now_ms},
+    packed::Packer,
     partition::Partitions,
 };
 
@@ -50,6 +58,9 @@ struct Log {
     starts: Vec<u64>,
     heads: Vec<u64>,
     live_heads: Vec<u64>,
+    cursors_topic: String,
+    /// From where to where the places of durable subscriptions reach.
+    cursors: (u64, u64),
     origin_ms: u64,
 }
 
@@ -90,6 +101,10 @@ async fn find_log(config: &KafkaConfig, reader: &Reader) -> Result<Log, KafkaSta
     let Found { partitions, min_in_sync } = topics.check_log(&topic, reader).await?;
     topics.make_live(&live_topic, LIVE_PARTITIONS).await?;
     let (live_partitions, _) = topics::layout(reader, &live_topic)?;
+    let cursors_topic = format!("{}.cursors", config.prefix);
+    topics.make_cursors(&cursors_topic).await?;
+    topics::layout(reader, &cursors_topic)?;
+    let cursors = client::extent(reader, &cursors_topic, 0).map_err(unavailable)?;
     let extents = extents(reader, &topic, partitions).map_err(unavailable)?;
     let live_extents = extents_of_live(reader, &live_topic, live_partitions)?;
     let reach_back = config.broker.dedupe_window + SLACK;
@@ -105,6 +120,8 @@ async fn find_log(config: &KafkaConfig, reader: &Reader) -> Result<Log, KafkaSta
         starts,
         heads: extents.into_iter().map(|(_, high)| high).collect(),
         live_heads: live_extents,
+        cursors_topic,
+        cursors,
         origin_ms,
     })
 }
@@ -116,10 +133,11 @@ async fn start(
     reader: Reader,
 ) -> Result<KafkaBroker, KafkaStartError> {
     let partitions = log.starts.len();
-    let receipts = Arc::new(Receipts::new(log.epoch, partitions, config.in_flight));
+    let flight = Arc::new(Flight::new(config.in_flight));
+    let receipts = Arc::new(Receipts::new(log.epoch, partitions, flight.clone()));
     let dedupe = Dedupe::new(config.broker.dedupe_window, config.broker.dedupe_ids);
     let window = Arc::new(Mutex::new(Window::new(dedupe, log.origin_ms)));
-    let progress = Arc::new(Progress::default());
+    let progress = Arc::new(Progress::new(partitions));
     let readers = Arc::new(Readers::new(config.clone()));
     let log_topic: Arc<str> = log.topic.as_str().into();
     let reach = Arc::new(Reach::new(
@@ -129,15 +147,24 @@ async fn start(
         progress.clone(),
         readers,
     ));
-    let hub = Hub::reading(config.broker.clone(), log.epoch, log.starts.clone(), reach.clone());
-    let hub = Arc::new(hub);
     let told = Told { receipts: receipts.clone(), window: window.clone() };
-    let producers = Producers {
-        log: Arc::new(RwLock::new(Arc::new(
-            client::log_producer(&config, told).map_err(unavailable)?,
-        ))),
-        live: client::live_producer(&config).map_err(unavailable)?,
-    };
+    let log_producer = client::log_producer(&config, told).map_err(unavailable)?;
+    let log_producer: Current = Arc::new(RwLock::new(Arc::new(log_producer)));
+    let live_producer = Arc::new(client::live_producer(&config).map_err(unavailable)?);
+    let queues = Arc::new(KafkaQueues::new(
+        config.clone(),
+        log.epoch,
+        flight.clone(),
+        log_producer.clone(),
+        reach.readers.clone(),
+    ));
+    let producer = log_producer.clone();
+    let cursors = Cursors::new(log.cursors_topic, log.epoch, &config.broker, producer);
+    let cursors = Arc::new(cursors);
+    let ledger = KafkaLedger { queues: queues.clone(), cursors: cursors.clone() };
+    let (broker, starts) = (config.broker.clone(), log.starts.clone());
+    let hub = Hub::reading(broker, log.epoch, starts, reach.clone(), Arc::new(ledger));
+    let hub = Arc::new(hub);
     let tail = Tail {
         hub: hub.clone(),
         receipts: receipts.clone(),
@@ -146,38 +173,72 @@ async fn start(
         log_topic: log.topic,
         live_topic: log.live_topic.clone(),
         next: log.starts,
+        packer: Packer::default(),
+        cursors: cursors.clone(),
         damaged: damaged_records(),
     };
-    tail.assign(&reader, &log.live_heads).map_err(unavailable)?;
+    let (cursors_start, cursors_end) = log.cursors;
+    tail.assign(&reader, &log.live_heads, cursors_start).map_err(unavailable)?;
     let tail = tokio::task::spawn_blocking(move || tail.run(&reader));
+    let workers = Arc::<WorkerPlaces>::default();
     let upkeep = Upkeep {
         config: config.clone(),
         hub: hub.clone(),
         reach: reach.clone(),
-        producer: producers.log.clone(),
+        flight: flight.clone(),
+        cursors: cursors.clone(),
+        workers: workers.clone(),
+        producer: log_producer.clone(),
     };
     hub.tasks.spawn(upkeep.run());
+    let acceptor = Acceptor {
+        hub: hub.clone(),
+        max_record: config.max_record(),
+        receipts: receipts.clone(),
+        window,
+        queues: queues.clone(),
+        log_topic: log_topic.clone(),
+        log_producer,
+        live_topic: log.live_topic.into(),
+        live_partitions: Partitions::new(log.live_partitions),
+        live_producer,
+    };
+    let joining = Joining {
+        hub: hub.clone(),
+        queues: queues.clone(),
+        cursors: cursors.clone(),
+        pending: Arc::default(),
+    };
     let broker = KafkaBroker {
         config,
         durability: log.durability,
         hub,
+        acceptor,
+        joining,
+        queues,
+        cursors,
+        workers,
+        flight,
         receipts,
-        window,
         reach,
         progress,
         log_topic,
-        live_topic: log.live_topic,
-        live_partitions: Partitions::new(log.live_partitions),
-        producers,
         tail: Mutex::new(Some(tail)),
     };
     let warm = async {
         for (partition, head) in log.heads.iter().enumerate() {
             broker.reach.read_up_to(&broker.hub, partition, *head).await;
         }
+        broker.cursors.read_up_to(cursors_end as i64).await;
     };
     if timeout(WARM_UP, warm).await.is_err() {
         return Err(KafkaStartError::Unavailable("the log could not be read in time".to_owned()));
+    }
+    broker.queues.declare().await?;
+    for bridge in &broker.config.bridges {
+        let (hub, acceptor) = (broker.hub.clone(), broker.acceptor.clone());
+        let bridge = Bridge::new(&broker.config, bridge.clone(), hub, acceptor);
+        broker.hub.tasks.spawn_blocking(move || bridge.run());
     }
     Ok(broker)
 }

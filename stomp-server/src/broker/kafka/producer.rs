@@ -42,18 +42,31 @@ impl ClientContext for Told {
 }
 
 impl ProducerContext for Told {
-    type DeliveryOpaque = Box<Ticket>;
+    type DeliveryOpaque = Box<Asker>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, ticket: Box<Ticket>) {
+    fn delivery(&self, result: &DeliveryResult<'_>, asker: Box<Asker>) {
         let outcome = match result {
             // Where the answer to a request was lost with its node, a later answer proves that
             // the log has these, too, but not where.
             Ok(record) => Ok((record.offset() >= 0).then(|| ours(record.offset()))),
             Err((error, _)) => Err(outcome(error)),
         };
-        let looked_up = |print| self.window.lock().first(print);
-        self.receipts.delivered(*ticket, outcome, looked_up);
+        match *asker {
+            Asker::Publication(ticket) => {
+                let looked_up = |print| self.window.lock().first(print);
+                self.receipts.delivered(ticket, outcome, looked_up);
+            }
+            Asker::Other(tell) => tell(outcome),
+        }
     }
+}
+
+/// Whom to tell where a record has been logged, or that it is not known.
+pub(super) enum Asker {
+    /// The receipts of the log.
+    Publication(Ticket),
+    /// Somebody else.
+    Other(Box<dyn FnOnce(Result<Option<u64>, BrokerError>) + Send + Sync>),
 }
 
 /// Kafka counts from 0, the broker from 1: its place 0 is before everything.
@@ -61,19 +74,36 @@ pub(super) fn ours(offset: i64) -> u64 {
     offset.max(0) as u64 + 1
 }
 
-/// Hands a message to the producer of the log; it never blocks.
+/// Hands a message to the producer; it never blocks.
 pub(super) fn send(
     producer: &LogProducer,
     topic: &str,
+    partition: usize,
     publish: &Publish,
     headers: OwnedHeaders,
-    ticket: Ticket,
+    asker: Asker,
 ) -> Result<(), BrokerError> {
-    let record = BaseRecord::with_opaque_to(topic, Box::new(ticket))
-        .partition(ticket.partition as i32)
+    let record = BaseRecord::with_opaque_to(topic, Box::new(asker))
+        .partition(partition as i32)
         .key(publish.route.as_str())
         .payload(&publish.message.body()[..])
         .headers(headers);
+    producer.send(record).map_err(|(error, _)| not_taken(&error))
+}
+
+/// Hands over a record that is no message; without a payload it takes back those of its key.
+pub(super) fn send_plain(
+    producer: &LogProducer,
+    topic: &str,
+    key: &str,
+    payload: Option<&[u8]>,
+    tell: impl FnOnce(Result<Option<u64>, BrokerError>) + Send + Sync + 'static,
+) -> Result<(), BrokerError> {
+    let asker = Box::new(Asker::Other(Box::new(tell)));
+    let mut record = BaseRecord::with_opaque_to(topic, asker).partition(0).key(key);
+    if let Some(payload) = payload {
+        record = record.payload(payload);
+    }
     producer.send(record).map_err(|(error, _)| not_taken(&error))
 }
 

@@ -75,17 +75,10 @@ impl Reach {
 
     /// Waits until the hub has read up to a place, if the log has it. Says whether it has.
     pub(super) async fn read_up_to(&self, hub: &Hub, partition: usize, place: u64) -> bool {
-        loop {
-            let moved = self.progress.moved.notified();
-            tokio::pin!(moved);
-            moved.as_mut().enable();
-            if hub.newest_in(partition) >= place {
-                return true;
-            }
-            tokio::select! {
-                () = moved => {}
-                () = hub.closing.cancelled() => return false,
-            }
+        let read = self.progress.come_to(partition, place, || hub.newest_in(partition) >= place);
+        tokio::select! {
+            () = read => true,
+            () = hub.closing.cancelled() => false,
         }
     }
 
@@ -133,6 +126,10 @@ impl Reach {
         match from {
             StartFrom::Next => Ok(Start::Live),
             StartFrom::First => Ok(bounded(oldest)),
+            // Whoever has a place of its own gets everything behind it, at its own pace.
+            StartFrom::After(place) if request.durable.is_some() && place.offset >= oldest => {
+                Ok(Start::Behind(place.offset))
+            }
             StartFrom::After(place) => Ok(bounded(place.offset)),
             StartFrom::Last(count) => {
                 let after = oldest.max(newest.saturating_sub(most));

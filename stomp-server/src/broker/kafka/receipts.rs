@@ -6,7 +6,10 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,17 +21,110 @@ use crate::{
     problem::Code,
 };
 
-/// All publications that have not been answered.
+/// All publications to one topic that have not been answered.
 #[derive(Debug)]
 pub(super) struct Receipts {
     epoch: Epoch,
-    limit: usize,
+    numbering: Numbering,
     lanes: Vec<Mutex<Lane>>,
-    /// Bytes that are on their way.
+    flight: Arc<Flight>,
+}
+
+/// What all publications of a broker take together while they are on their way.
+#[derive(Debug)]
+pub(super) struct Flight {
+    limit: usize,
     bytes: AtomicUsize,
     is_closed: AtomicBool,
     /// Told when something was answered.
     answered: Notify,
+}
+
+/// How places are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Numbering {
+    /// A destination is in one partition, and its places are those of the partition.
+    Partition,
+    /// A destination is in all partitions, so that a place has to tell which one it is in.
+    Interleaved,
+}
+
+impl Numbering {
+    /// The place that the record at `offset` (as we count, from 1) of a partition has.
+    pub(super) fn place(self, offset: u64, partition: usize, partitions: usize) -> u64 {
+        match self {
+            Self::Partition => offset,
+            Self::Interleaved => (offset - 1) * partitions as u64 + partition as u64 + 1,
+        }
+    }
+}
+
+impl Flight {
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            bytes: AtomicUsize::new(0),
+            is_closed: AtomicBool::new(false),
+            answered: Notify::new(),
+        }
+    }
+
+    /// How many bytes are on their way.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Acquire)
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.bytes() < self.limit || self.is_closed.load(Ordering::Acquire)
+    }
+
+    /// Waits until there may be room. Cancel-safe.
+    pub(super) async fn room(&self) {
+        self.until(|| self.has_room()).await;
+    }
+
+    pub(super) fn refuse_more(&self) {
+        self.is_closed.store(true, Ordering::Release);
+    }
+
+    /// Whether one more may go on its way.
+    pub(super) fn admit(&self, size: usize) -> Result<(), BrokerError> {
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(BrokerError::refused(Code::Shutdown, "This server is going away."));
+        }
+        let (bytes, weight) = (self.bytes(), size + OVERHEAD);
+        if bytes > 0 && bytes + weight > self.limit.saturating_mul(2) {
+            return Err(super::unavailable());
+        }
+        Ok(())
+    }
+
+    /// Counts one that is on its way.
+    pub(super) fn take(&self, size: usize) {
+        self.bytes.fetch_add(size + OVERHEAD, Ordering::AcqRel);
+    }
+
+    /// Counts one that no longer is.
+    pub(super) fn give_back(&self, size: usize) {
+        self.free(size + OVERHEAD);
+    }
+
+    fn free(&self, weight: usize) {
+        self.bytes.fetch_sub(weight, Ordering::AcqRel);
+        self.answered.notify_waiters();
+    }
+
+    async fn until(&self, is_done: impl Fn() -> bool) {
+        loop {
+            let answered = self.answered.notified();
+            tokio::pin!(answered);
+            answered.as_mut().enable();
+            if is_done() {
+                return;
+            }
+            answered.await;
+        }
+    }
 }
 
 /// Those of one partition, in the order in which they were handed over.
@@ -89,15 +185,14 @@ pub(super) struct Met {
 const OVERHEAD: usize = 512;
 
 impl Receipts {
-    pub(super) fn new(epoch: Epoch, partitions: usize, limit: usize) -> Self {
-        Self {
-            epoch,
-            limit,
-            lanes: (0..partitions).map(|_| Mutex::default()).collect(),
-            bytes: AtomicUsize::new(0),
-            is_closed: AtomicBool::new(false),
-            answered: Notify::new(),
-        }
+    pub(super) fn new(epoch: Epoch, partitions: usize, flight: Arc<Flight>) -> Self {
+        let lanes = (0..partitions).map(|_| Mutex::default()).collect();
+        Self { epoch, numbering: Numbering::Partition, lanes, flight }
+    }
+
+    /// The same for a topic that is one destination.
+    pub(super) fn interleaved(self) -> Self {
+        Self { numbering: Numbering::Interleaved, ..self }
     }
 
     /// Hands a publication over with `send` and promises an answer. The lane is locked
@@ -109,33 +204,49 @@ impl Receipts {
         print: Option<Print>,
         send: impl FnOnce(Ticket) -> Result<(), BrokerError>,
     ) -> Reply<Accepted> {
-        let weight = size + OVERHEAD;
-        let mut lane = self.lanes[partition].lock();
-        if let Err(error) = self.admit(weight) {
+        let (replier, reply) = Reply::later();
+        if let Err(error) = self.flight.admit(size) {
             return Reply::now(Err(error));
         }
+        self.send_to(replier, partition, size, print, send);
+        reply
+    }
+
+    /// The same for a publication that has been admitted, and that somebody waits for.
+    pub(super) fn send_to(
+        &self,
+        replier: Replier<Accepted>,
+        partition: usize,
+        size: usize,
+        print: Option<Print>,
+        send: impl FnOnce(Ticket) -> Result<(), BrokerError>,
+    ) {
+        let mut lane = self.lanes[partition].lock();
         let number = lane.first + lane.waiting.len() as u64;
         if let Err(error) = send(Ticket { partition, number }) {
-            return Reply::now(Err(error));
+            return replier.send(Err(error));
         }
-        let (replier, reply) = Reply::later();
-        self.bytes.fetch_add(weight, Ordering::AcqRel);
-        let (since, stage) = (Instant::now(), Stage::Sent);
+        self.flight.take(size);
+        let (since, stage, weight) = (Instant::now(), Stage::Sent, size + OVERHEAD);
         lane.waiting.push_back(Waiting { replier, weight, print, since, stage });
-        reply
     }
 
     /// Answers a publication that was there already, behind those before it.
     pub(super) fn duplicate(&self, partition: usize, first: u64) -> Reply<Accepted> {
-        let mut lane = self.lanes[partition].lock();
-        let known = Ok(self.accepted(first, true));
-        if lane.waiting.is_empty() {
-            return Reply::now(known);
-        }
         let (replier, reply) = Reply::later();
+        self.duplicate_to(replier, partition, first);
+        reply
+    }
+
+    /// The same for a publication that somebody waits for.
+    pub(super) fn duplicate_to(&self, replier: Replier<Accepted>, partition: usize, first: u64) {
+        let mut lane = self.lanes[partition].lock();
+        let known = Ok(self.accepted(partition, first, true));
+        if lane.waiting.is_empty() {
+            return replier.send(known);
+        }
         let (since, stage) = (Instant::now(), Stage::Known(known));
         lane.waiting.push_back(Waiting { replier, weight: 0, print: None, since, stage });
-        reply
     }
 
     /// The producer says what became of a publication. It may be certain that the log has it and
@@ -150,8 +261,8 @@ impl Receipts {
         // Not under the lane's lock: publications hold the window's when they ask for a lane.
         if let Some(first) = looked_up(print) {
             let mut lane = self.lanes[ticket.partition].lock();
-            self.place(&mut lane, print, first);
-            self.answer(&mut lane);
+            self.place(ticket.partition, &mut lane, print, first);
+            self.answer(ticket.partition, &mut lane);
         }
     }
 
@@ -177,7 +288,7 @@ impl Receipts {
             lane.placeless += 1;
             return print;
         }
-        self.answer(&mut lane);
+        self.answer(ticket.partition, &mut lane);
         None
     }
 
@@ -192,20 +303,20 @@ impl Receipts {
             if let Some(first) = first {
                 lane.duplicates.insert(offset, first);
             }
-            self.place(&mut lane, print, first.unwrap_or(offset));
+            self.place(partition, &mut lane, print, first.unwrap_or(offset));
         }
-        self.answer(&mut lane);
+        self.answer(partition, &mut lane);
     }
 
     /// The first one of an id stands here: whoever waits for its place gets this one.
-    fn place(&self, lane: &mut Lane, print: Print, first: u64) {
+    fn place(&self, partition: usize, lane: &mut Lane, print: Print, first: u64) {
         if lane.placeless == 0 {
             return;
         }
         let mut found = 0;
         for waiting in &mut lane.waiting {
             if waiting.print == Some(print) && matches!(waiting.stage, Stage::Placeless) {
-                waiting.stage = Stage::Known(Ok(self.accepted(first, false)));
+                waiting.stage = Stage::Known(Ok(self.accepted(partition, first, false)));
                 found += 1;
             }
         }
@@ -215,7 +326,7 @@ impl Receipts {
     /// Gives up on those whose record the reader has not met for too long: it is in the log,
     /// but nobody knows whether it was the first.
     pub(super) fn expire(&self, timeout: Duration) {
-        for lane in &self.lanes {
+        for (partition, lane) in self.lanes.iter().enumerate() {
             let mut lane = lane.lock();
             for waiting in &mut lane.waiting {
                 let must_be_read = matches!(waiting.stage, Stage::Logged(_) | Stage::Placeless);
@@ -225,7 +336,7 @@ impl Receipts {
                 }
             }
             lane.count_placeless();
-            self.answer(&mut lane);
+            self.answer(partition, &mut lane);
         }
     }
 
@@ -234,30 +345,17 @@ impl Receipts {
         self.lanes[partition].lock().logged
     }
 
-    /// How many bytes are on their way.
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes.load(Ordering::Acquire)
-    }
-
-    pub(super) fn has_room(&self) -> bool {
-        self.bytes.load(Ordering::Acquire) < self.limit || self.is_closed.load(Ordering::Acquire)
-    }
-
-    /// Waits until there may be room. Cancel-safe.
-    pub(super) async fn room(&self) {
-        self.until(|| self.has_room()).await;
-    }
-
     /// Refuses everything from here on, and waits until all is answered.
     pub(super) async fn close(&self) {
-        self.is_closed.store(true, Ordering::Release);
-        self.until(|| self.lanes.iter().all(|lane| lane.lock().waiting.is_empty())).await;
+        self.flight.refuse_more();
+        let is_empty = || self.lanes.iter().all(|lane| lane.lock().waiting.is_empty());
+        self.flight.until(is_empty).await;
     }
 
     /// Refuses everything from here on, and leaves what waits without an outcome.
     pub(super) fn abandon(&self) {
-        self.refuse_more();
-        for lane in &self.lanes {
+        self.flight.refuse_more();
+        for (partition, lane) in self.lanes.iter().enumerate() {
             let mut lane = lane.lock();
             for waiting in &mut lane.waiting {
                 if !matches!(waiting.stage, Stage::Known(_)) {
@@ -265,39 +363,12 @@ impl Receipts {
                 }
             }
             lane.count_placeless();
-            self.answer(&mut lane);
+            self.answer(partition, &mut lane);
         }
-    }
-
-    pub(super) fn refuse_more(&self) {
-        self.is_closed.store(true, Ordering::Release);
-    }
-
-    async fn until(&self, is_done: impl Fn() -> bool) {
-        loop {
-            let answered = self.answered.notified();
-            tokio::pin!(answered);
-            answered.as_mut().enable();
-            if is_done() {
-                return;
-            }
-            answered.await;
-        }
-    }
-
-    fn admit(&self, weight: usize) -> Result<(), BrokerError> {
-        if self.is_closed.load(Ordering::Acquire) {
-            return Err(BrokerError::refused(Code::Shutdown, "This server is going away."));
-        }
-        let bytes = self.bytes.load(Ordering::Acquire);
-        if bytes > 0 && bytes + weight > self.limit.saturating_mul(2) {
-            return Err(super::unavailable());
-        }
-        Ok(())
     }
 
     /// Answers all at the front of a lane of which everything is known.
-    fn answer(&self, lane: &mut Lane) {
+    fn answer(&self, partition: usize, lane: &mut Lane) {
         let mut freed = 0;
         let mut has_answered = false;
         while let Some(waiting) = lane.waiting.pop_front() {
@@ -306,7 +377,7 @@ impl Receipts {
                 Stage::Logged(offset) if waiting.print.is_none() || lane.read >= offset => {
                     let first = lane.duplicates.remove(&offset);
                     lane.duplicates = lane.duplicates.split_off(&offset);
-                    Ok(self.accepted(first.unwrap_or(offset), first.is_some()))
+                    Ok(self.accepted(partition, first.unwrap_or(offset), first.is_some()))
                 }
                 stage => {
                     lane.waiting.push_front(Waiting { stage, ..waiting });
@@ -322,12 +393,12 @@ impl Receipts {
             lane.duplicates.clear();
         }
         if has_answered {
-            self.bytes.fetch_sub(freed, Ordering::AcqRel);
-            self.answered.notify_waiters();
+            self.flight.free(freed);
         }
     }
 
-    fn accepted(&self, offset: u64, duplicate: bool) -> Accepted {
+    fn accepted(&self, partition: usize, offset: u64, duplicate: bool) -> Accepted {
+        let offset = self.numbering.place(offset, partition, self.lanes.len());
         Accepted { position: Some(Position { epoch: self.epoch, offset }), duplicate }
     }
 }
@@ -347,7 +418,7 @@ mod tests {
     use crate::broker::{DedupeKey, dedupe::Dedupe};
 
     fn receipts() -> Receipts {
-        Receipts::new(Epoch(1), 1, 10_000)
+        Receipts::new(Epoch(1), 1, Arc::new(Flight::new(10_000)))
     }
 
     fn print() -> Option<Print> {
@@ -386,7 +457,7 @@ mod tests {
         receipts.delivered(one, Ok(Some(7)), nowhere);
         assert_eq!(offset(first), Some((7, false)));
         assert_eq!(offset(second), Some((8, false)));
-        assert_eq!(receipts.bytes.load(Ordering::Acquire), 0);
+        assert_eq!(receipts.flight.bytes(), 0);
     }
 
     #[test]
@@ -414,13 +485,13 @@ mod tests {
         let refused = receipts.send(0, 1, None, |_| Err(super::super::unavailable()));
         assert!(matches!(refused.now_or_never(), Some(Err(BrokerError::Refused(_)))));
         let kept: Vec<_> = (0..32).map(|_| sent(&receipts, None)).collect();
-        assert!(!receipts.has_room());
+        assert!(!receipts.flight.has_room());
         let full = receipts.send(0, 1_000, None, |_| Ok(()));
         assert!(matches!(full.now_or_never(), Some(Err(BrokerError::Refused(_)))));
         for (ticket, _) in &kept {
             receipts.delivered(*ticket, Err(BrokerError::unknown("no answer")), nowhere);
         }
-        assert!(receipts.has_room());
+        assert!(receipts.flight.has_room());
     }
 
     #[test]

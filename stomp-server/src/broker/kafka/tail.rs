@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 
 use super::{
     client::Reader,
+    cursors::Cursors,
     producer::ours,
     receipts::{Met, Receipts},
     record::{self, Content},
@@ -26,7 +27,7 @@ use super::{
     window::Window,
 };
 use crate::broker::{
-    Class, Logged, MessageId, Publish, hub::Hub, journal::Entry, queues::is_queue,
+    Class, Logged, MessageId, Publish, hub::Hub, journal::Entry, packed::Packer, queues::is_queue,
 };
 
 /// How long to wait for a record before looking whether to stop.
@@ -45,18 +46,56 @@ pub(super) struct Tail {
     pub(super) live_topic: String,
     /// For each partition the offset to be read next, as Kafka counts.
     pub(super) next: Vec<u64>,
+    pub(super) packer: Packer,
+    /// Places of durable subscriptions, whose topic is read here too.
+    pub(super) cursors: Arc<Cursors>,
     pub(super) damaged: Counter,
 }
 
 /// How the reading goes on, and whether it should.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Progress {
-    /// Told after every record.
-    pub(super) moved: Notify,
+    /// The lowest place of each partition that somebody waits for.
+    wanted: Vec<AtomicU64>,
+    /// Told when one of these has been read.
+    moved: Notify,
     stop: AtomicBool,
 }
 
 impl Progress {
+    pub(super) fn new(partitions: usize) -> Self {
+        Self {
+            wanted: (0..partitions).map(|_| AtomicU64::new(u64::MAX)).collect(),
+            moved: Notify::new(),
+            stop: AtomicBool::new(false),
+        }
+    }
+
+    /// Waits until `has` says that this place has been read. Cancel-safe.
+    ///
+    /// The reader only tells those who wait for what it has just read: waking somebody for
+    /// every record would cost more than reading it.
+    pub(super) async fn come_to(&self, partition: usize, place: u64, has: impl Fn() -> bool) {
+        loop {
+            let moved = self.moved.notified();
+            tokio::pin!(moved);
+            moved.as_mut().enable();
+            self.wanted[partition].fetch_min(place, Ordering::SeqCst);
+            if has() {
+                return;
+            }
+            moved.await;
+        }
+    }
+
+    fn has_come_to(&self, partition: usize, place: u64) {
+        let wanted = &self.wanted[partition];
+        if wanted.load(Ordering::SeqCst) <= place {
+            wanted.store(u64::MAX, Ordering::SeqCst);
+            self.moved.notify_waiters();
+        }
+    }
+
     pub(super) fn stop(&self) {
         self.stop.store(true, Ordering::Release);
     }
@@ -87,10 +126,19 @@ impl Drop for Watch {
 
 impl Tail {
     /// Assigns all partitions, each at its offset, in one call.
-    pub(super) fn assign(&self, reader: &Reader, live_starts: &[u64]) -> KafkaResult<()> {
+    pub(super) fn assign(
+        &self,
+        reader: &Reader,
+        live_starts: &[u64],
+        cursors_start: u64,
+    ) -> KafkaResult<()> {
         let mut places = TopicPartitionList::new();
-        for (topic, starts) in [(&self.log_topic, &self.next[..]), (&self.live_topic, live_starts)]
-        {
+        let cursors_starts = [cursors_start];
+        for (topic, starts) in [
+            (&*self.log_topic, &self.next[..]),
+            (&self.live_topic, live_starts),
+            (self.cursors.topic(), &cursors_starts),
+        ] {
             for (partition, start) in starts.iter().enumerate() {
                 let start = Offset::Offset(*start as i64);
                 places.add_partition_offset(topic, partition as i32, start)?;
@@ -122,7 +170,15 @@ impl Tail {
     }
 
     fn take(&mut self, record: &BorrowedMessage<'_>) {
-        if record.topic() == self.live_topic {
+        let topic = record.topic();
+        if topic == self.cursors.topic() {
+            if let Some(lost) = self.cursors.apply(record) {
+                tracing::warn!(user = %lost.user, id = %lost.id, "a place was lost to another instance");
+                self.hub.lose_place(&lost);
+            }
+            return;
+        }
+        if topic == self.live_topic {
             match record::read(record) {
                 Some(content) => self.broadcast(content),
                 None => self.damaged.increment(1),
@@ -137,30 +193,30 @@ impl Tail {
         self.next[partition] = offset + 1;
         let met = self.deliver(partition, record);
         self.receipts.read(partition, ours(record.offset()), met);
-        self.progress.moved.notify_waiters();
+        self.progress.has_come_to(partition, ours(record.offset()));
     }
 
     /// Brings a record to whoever listens, unless it is a duplicate. Says what its id is.
     fn deliver(&mut self, partition: usize, record: &BorrowedMessage<'_>) -> Option<Met> {
         let offset = ours(record.offset());
-        let content =
-            record::read(record).filter(|content| self.hub.partition(&content.route) == partition);
-        let Some(content) = content else {
+        let parts =
+            record::parts(record).filter(|parts| self.hub.partition(parts.route) == partition);
+        let Some(parts) = parts else {
             tracing::warn!(partition, offset, "a record that makes no sense is passed over");
             self.damaged.increment(1);
             self.hub.skip(partition, offset);
             return None;
         };
         let at_ms = record.timestamp().to_millis().unwrap_or(0).max(0) as u64;
-        let met = content.dedupe.as_ref().map(|key| {
+        let met = parts.dedupe_key().map(|key| {
             let mut window = self.window.lock();
-            let print = window.print(&content.route, key);
+            let print = window.print(parts.route, &key);
             Met { print, first: window.admit(print, offset, at_ms) }
         });
         if met.is_some_and(|met| met.first.is_some()) {
             self.hub.skip(partition, offset);
         } else {
-            self.hub.fan_out(&entry(&self.hub, content, offset, at_ms));
+            self.hub.arrive(&parts, (partition, offset), at_ms, &mut self.packer);
         }
         met
     }

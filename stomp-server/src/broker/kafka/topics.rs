@@ -1,6 +1,6 @@
 //! Our topics: making them, and making sure that they can keep what we promise.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
@@ -21,6 +21,9 @@ const RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long volatile messages stay: long enough for a reader to be slow.
 const LIVE_RETENTION: Duration = Duration::from_secs(60);
 
+/// How long a record of a place stays, also when there are newer ones.
+const COMPACTION_LAG: Duration = Duration::from_secs(3600);
+
 /// Where there is one copy only, a receipt waits for its disk, as a journal's does: no other
 /// node could bring back what a loss of power takes.
 const FLUSH: (&str, &str) = ("flush.messages", "1");
@@ -30,6 +33,7 @@ pub(super) struct Topics<'a> {
     config: &'a KafkaConfig,
     admin: AdminClient<Quiet>,
     brokers: i32,
+    names: HashSet<String>,
 }
 
 /// A topic as it should be.
@@ -54,7 +58,23 @@ impl<'a> Topics<'a> {
         })?;
         let admin = AdminClient::from_config_and_context(&client::common(config), Quiet);
         let admin = admin.map_err(|error| KafkaStartError::Unavailable(error.to_string()))?;
-        Ok(Self { config, admin, brokers: metadata.brokers().len() as i32 })
+        let names = metadata.topics().iter().map(|topic| topic.name().to_owned()).collect();
+        Ok(Self { config, admin, brokers: metadata.brokers().len() as i32, names })
+    }
+
+    /// The topics that the cluster had when it was asked.
+    pub(super) fn names(&self) -> &HashSet<String> {
+        &self.names
+    }
+
+    /// Makes a topic of a queue: its messages stay until they are done with.
+    pub(super) async fn make_queue(
+        &self,
+        name: &str,
+        partitions: u32,
+    ) -> Result<(), KafkaStartError> {
+        let settings = self.safe_log("-1".to_owned());
+        self.make(name, Wanted { partitions: partitions as i32, settings }).await
     }
 
     /// Makes the topic that names the epoch.
@@ -66,17 +86,36 @@ impl<'a> Topics<'a> {
 
     /// Makes the topic of kept messages.
     pub(super) async fn make_log(&self, name: &str) -> Result<(), KafkaStartError> {
+        let settings = self.safe_log(RETENTION.as_millis().to_string());
+        self.make(name, Wanted { partitions: self.config.partitions as i32, settings }).await
+    }
+
+    /// The settings of a topic of messages that are kept so long, in milliseconds.
+    fn safe_log(&self, retention: String) -> Vec<(&'static str, String)> {
         let mut settings = self.safe();
         settings.extend([
             ("message.timestamp.type", "LogAppendTime".to_owned()),
-            ("retention.ms", RETENTION.as_millis().to_string()),
+            ("retention.ms", retention),
             ("retention.bytes", "-1".to_owned()),
             ("max.message.bytes", self.config.max_record().to_string()),
         ]);
         if self.copies() == 1 && self.must_flush() {
             settings.push((FLUSH.0, FLUSH.1.to_owned()));
         }
-        self.make(name, Wanted { partitions: self.config.partitions as i32, settings }).await
+        settings
+    }
+
+    /// Makes the topic of durable subscriptions' places: the newest of each stays.
+    pub(super) async fn make_cursors(&self, name: &str) -> Result<(), KafkaStartError> {
+        let mut settings = self.safe();
+        settings.retain(|(name, _)| *name != "cleanup.policy");
+        settings.extend([
+            ("cleanup.policy", "compact".to_owned()),
+            ("message.timestamp.type", "LogAppendTime".to_owned()),
+            // Nothing goes while it may still decide who holds a place.
+            ("min.compaction.lag.ms", COMPACTION_LAG.as_millis().to_string()),
+        ]);
+        self.make(name, Wanted { partitions: 1, settings }).await
     }
 
     /// Makes the topic of volatile messages.

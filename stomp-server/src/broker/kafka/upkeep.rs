@@ -10,13 +10,17 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::{
     client,
     config::KafkaConfig,
+    cursors::Cursors,
     producer::{LogProducer, Told},
     reach::Reach,
+    receipts::Flight,
     tail::DAMAGED,
+    worker::WorkerPlaces,
 };
-use crate::broker::hub::Hub;
+use crate::broker::{hub::Hub, journal::Change};
 
 const LAG: &str = "stomp_kafka_lag_records";
+const WORKER_LAG: &str = "stomp_kafka_worker_lag_records";
 const IN_FLIGHT: &str = "stomp_kafka_in_flight_bytes";
 
 const TICK: Duration = Duration::from_secs(1);
@@ -32,6 +36,9 @@ pub(super) struct Upkeep {
     pub(super) config: KafkaConfig,
     pub(super) hub: Arc<Hub>,
     pub(super) reach: Arc<Reach>,
+    pub(super) flight: Arc<Flight>,
+    pub(super) cursors: Arc<Cursors>,
+    pub(super) workers: Arc<WorkerPlaces>,
     pub(super) producer: Current,
 }
 
@@ -39,6 +46,7 @@ impl Upkeep {
     pub(super) async fn run(self) {
         describe();
         let (lag, in_flight) = (gauge!(LAG), gauge!(IN_FLIGHT));
+        gauge!(WORKER_LAG).set(0.0);
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for tick in (0..ASK).cycle() {
@@ -46,12 +54,24 @@ impl Upkeep {
                 () = self.hub.closing.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            in_flight.set(self.reach.receipts.bytes() as f64);
+            in_flight.set(self.flight.bytes() as f64);
             self.replace_producer();
+            self.keep_places();
             if tick == 0 {
+                self.cursors.tidy();
                 self.measure(&lag).await;
             }
         }
+    }
+
+    /// Keeps how far those have come that never acknowledge, and says that they are here.
+    fn keep_places(&self) {
+        for change in self.hub.place_changes() {
+            if let Change::Place(place) = change {
+                drop(self.cursors.hold(place));
+            }
+        }
+        self.cursors.beat();
     }
 
     /// How many records the log has that this instance has not read.
@@ -64,6 +84,8 @@ impl Upkeep {
         });
         match asked.await {
             Ok(extents) => {
+                let heads: Vec<_> = extents.iter().map(|(_, high)| high + 1).collect();
+                gauge!(WORKER_LAG).set(self.workers.lag(&heads) as f64);
                 let behind = |(partition, (_, high)): (usize, (u64, u64))| {
                     high.saturating_sub(self.hub.newest_in(partition))
                 };
@@ -94,6 +116,7 @@ impl Upkeep {
 
 fn describe() {
     describe_gauge!(LAG, "Records of the log on Kafka that this instance has yet to read.");
+    describe_gauge!(WORKER_LAG, "Records of the log that the slowest worker here has yet to read.");
     describe_gauge!(IN_FLIGHT, "Octets of publications that Kafka has yet to acknowledge.");
     describe_counter!(DAMAGED, "Records of Kafka that made no sense and were passed over.");
 }

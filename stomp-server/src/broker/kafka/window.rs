@@ -43,6 +43,18 @@ impl Window {
         first
     }
 
+    /// The same for an id that nothing has stood for yet.
+    pub(super) fn meet(
+        &mut self,
+        route: &str,
+        key: &DedupeKey,
+        offset: u64,
+        at_ms: u64,
+    ) -> Option<u64> {
+        let print = self.print(route, key);
+        self.admit(print, offset, at_ms)
+    }
+
     /// Where the first one of an id stands, if it is in the window now.
     pub(super) fn first(&mut self, print: Print) -> Option<u64> {
         let now = self.at(now_ms());

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use tokio::time::Instant;
+
 use super::Item;
 use crate::{
     broker::{Delivery, SubscribeRequest, SubscriptionKey, Token},
@@ -20,8 +22,15 @@ pub(super) struct Consumer {
     /// It stands in the queue's turns.
     pub(super) has_turn: bool,
     /// What it has not settled, by rising token.
-    open: VecDeque<(u64, Item)>,
+    open: VecDeque<Open>,
     tokens: u64,
+}
+
+#[derive(Debug)]
+struct Open {
+    token: u64,
+    since: Instant,
+    item: Item,
 }
 
 /// How an offer went.
@@ -72,7 +81,7 @@ impl Consumer {
         match self.outbound.offer(delivery) {
             Offer::Taken if self.acks => {
                 self.tokens = token;
-                self.open.push_back((token, item));
+                self.open.push_back(Open { token, since: Instant::now(), item });
                 Handover::Open
             }
             Offer::Taken => Handover::Done(item),
@@ -83,16 +92,30 @@ impl Consumer {
 
     /// Takes back what a token stands for, if it is open.
     pub(super) fn take(&mut self, Token(token): Token) -> Option<Item> {
-        let at = self.open.binary_search_by_key(&token, |(token, _)| *token).ok()?;
-        let (_, item) = self.open.remove(at)?;
+        let at = self.open.binary_search_by_key(&token, |open| open.token).ok()?;
+        let open = self.open.remove(at)?;
         if self.open.is_empty() {
             self.open = VecDeque::new();
         }
-        Some(item)
+        Some(open.item)
+    }
+
+    /// Takes back what it has not settled in time, oldest first.
+    pub(super) fn overdue(&mut self, before: Instant) -> Vec<Item> {
+        let late = self.open.partition_point(|open| open.since <= before);
+        self.open.drain(..late).map(|open| open.item).collect()
+    }
+
+    /// Takes back certain ones.
+    pub(super) fn withdraw(&mut self, is_gone: &dyn Fn(u64) -> bool) -> Vec<Item> {
+        let (gone, stay): (VecDeque<_>, _) =
+            std::mem::take(&mut self.open).into_iter().partition(|open| is_gone(open.item.offset));
+        self.open = stay;
+        gone.into_iter().map(|open| open.item).collect()
     }
 
     /// All that it has not settled, in order.
     pub(super) fn into_open(self) -> impl Iterator<Item = Item> {
-        self.open.into_iter().map(|(_, item)| item)
+        self.open.into_iter().map(|open| open.item)
     }
 }

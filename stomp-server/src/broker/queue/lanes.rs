@@ -39,6 +39,23 @@ impl Lanes {
         lane.remove(at)
     }
 
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().map(VecDeque::len).sum()
+    }
+
+    /// Takes certain ones out.
+    pub(super) fn withdraw(&mut self, is_gone: &dyn Fn(u64) -> bool) -> Vec<Item> {
+        let mut gone = Vec::new();
+        for lane in &mut self.0 {
+            let (leave, stay): (VecDeque<_>, _) =
+                std::mem::take(lane).into_iter().partition(|item| is_gone(item.offset));
+            *lane = stay;
+            gone.extend(leave);
+        }
+        gone
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Item> {
         self.0.iter().flatten()
     }

@@ -109,6 +109,8 @@ pub(super) struct Effects {
     pub(super) changes: Vec<Change>,
     /// To be buried, out of the queue already.
     pub(super) dead: Vec<(Item, Death)>,
+    /// Returned, and out of the queue: they come back after a pause that is waited out elsewhere.
+    pub(super) away: Vec<(Item, Duration)>,
     /// Consumers whose outbound has no room for so many bytes.
     pub(super) full: Vec<(SubscriptionKey, Outbound, usize)>,
     /// Consumers whose connection is gone.
@@ -128,6 +130,8 @@ struct Rules {
     /// How often a message is offered; a dead-letter queue offers for ever.
     max_deliveries: Option<u32>,
     pause: Duration,
+    /// Pauses from here on are waited out elsewhere.
+    longest_pause: Option<Duration>,
     /// Private to a connection: never journaled, gone with its last consumer.
     is_temporary: bool,
 }
@@ -187,17 +191,32 @@ struct State {
 #[derive(Debug)]
 struct Paused {
     item: Item,
-    avoid: SubscriptionKey,
+    avoid: Avoid,
+}
+
+/// Who may not have a message before its pause is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Avoid {
+    /// The one that returned it.
+    One(SubscriptionKey),
+    /// Nobody may.
+    All,
 }
 
 impl Queue {
-    pub(super) fn new(name: CompactString, config: &BrokerConfig, memory: Arc<Memory>) -> Self {
+    pub(super) fn new(
+        name: CompactString,
+        config: &BrokerConfig,
+        longest_pause: Option<Duration>,
+        memory: Arc<Memory>,
+    ) -> Self {
         let offers_for_ever = name.ends_with(super::queues::DEAD_LETTERS);
         let rules = Rules {
             max: config.queue_max,
             max_bytes: config.queue_bytes,
             max_deliveries: (!offers_for_ever).then_some(config.max_deliveries.max(1)),
             pause: config.redelivery_pause,
+            longest_pause: longest_pause.filter(|_| !offers_for_ever),
             is_temporary: name.starts_with(super::queues::TEMPORARY),
         };
         Self { name, rules, memory, state: Mutex::default() }
@@ -270,6 +289,43 @@ impl Queue {
         let mut state = self.state.lock();
         state.len += 1;
         state.wait(item);
+    }
+
+    /// Takes in a message that is kept elsewhere, whatever the bounds say; nobody gets it before
+    /// it is due.
+    pub(super) fn take_in(&self, item: Item, due: Option<Instant>) -> Effects {
+        self.memory.take(item.weight());
+        self.step(|state, _, _| {
+            state.len += 1;
+            let Some(due) = due else { return state.wait(item) };
+            state.pause(item, due, Avoid::All);
+        })
+    }
+
+    /// Forgets messages that somebody else has now, also those that consumers have open.
+    pub(super) fn withdraw(&self, is_gone: &dyn Fn(u64) -> bool) -> Effects {
+        self.step(|state, _, effects| state.withdraw(is_gone, effects))
+    }
+
+    /// Takes back what has been open since before a moment.
+    pub(super) fn take_back_overdue(&self, before: Instant) -> Effects {
+        self.step(|state, rules, effects| {
+            let keys: Vec<_> = state.consumers.keys().copied().collect();
+            for key in keys {
+                let consumer = state.consumers.get_mut(&key);
+                let late = consumer.map(|consumer| consumer.overdue(before)).unwrap_or_default();
+                for item in late {
+                    state.give_back(item, Some(key), rules, effects);
+                }
+                state.take_turns(key);
+            }
+        })
+    }
+
+    /// How many messages wait for a consumer, and how many for their pause to be over.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        let state = self.state.lock();
+        (state.lanes.len(), state.paused.len())
     }
 
     /// Adds a consumer.
@@ -389,11 +445,43 @@ impl State {
         }
         let Some(avoid) = from else { return self.wait(item) };
         let factor = 1u32.checked_shl(item.returns - 1).unwrap_or(LONGEST_PAUSE);
-        let until = Instant::now() + rules.pause * factor.min(LONGEST_PAUSE);
+        let pause = rules.pause * factor.min(LONGEST_PAUSE);
+        if rules.longest_pause.is_some_and(|longest| pause >= longest) {
+            self.len = self.len.saturating_sub(1);
+            effects.freed += item.weight();
+            return effects.away.push((item, pause));
+        }
+        self.pause(item, Instant::now() + pause, Avoid::One(avoid));
+    }
+
+    fn pause(&mut self, item: Item, until: Instant, avoid: Avoid) {
         if let Some(expires) = item.expires {
             self.deadlines.insert((expires, item.priority, item.offset));
         }
         self.paused.insert((until, item.offset), Paused { item, avoid });
+    }
+
+    fn withdraw(&mut self, is_gone: &dyn Fn(u64) -> bool, effects: &mut Effects) {
+        let mut gone = self.lanes.withdraw(is_gone);
+        let places: Vec<_> =
+            self.paused.keys().filter(|(_, offset)| is_gone(*offset)).copied().collect();
+        gone.extend(
+            places.iter().filter_map(|place| self.paused.remove(place)).map(|paused| paused.item),
+        );
+        for item in &gone {
+            if let Some(expires) = item.expires {
+                self.deadlines.remove(&(expires, item.priority, item.offset));
+            }
+        }
+        let keys: Vec<_> = self.consumers.keys().copied().collect();
+        for key in keys {
+            if let Some(consumer) = self.consumers.get_mut(&key) {
+                gone.extend(consumer.withdraw(is_gone));
+            }
+            self.take_turns(key);
+        }
+        self.len = self.len.saturating_sub(gone.len());
+        effects.freed += gone.iter().map(Item::weight).sum::<usize>();
     }
 
     fn bury(&mut self, item: Item, death: Death, effects: &mut Effects) {
@@ -481,7 +569,10 @@ impl State {
 
     /// The next message for a consumer: one that another returned, or the first one waiting.
     fn next_for(&mut self, key: SubscriptionKey) -> Option<Item> {
-        let returned = self.paused.iter().take(SEARCH).find(|(_, paused)| paused.avoid != key);
+        let returned = self.paused.iter().take(SEARCH).find(|(_, paused)| match paused.avoid {
+            Avoid::One(returner) => returner != key,
+            Avoid::All => false,
+        });
         let place = returned.map(|(place, _)| *place);
         let item = match place {
             Some(place) => self.paused.remove(&place).map(|paused| paused.item),
