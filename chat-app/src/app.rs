@@ -10,6 +10,7 @@ use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
 use stomp_server::{
     Server,
     broker::{Broker, LogInfo},
+    http::TrustedProxies,
     session::SessionLimits,
 };
 use tokio::net::TcpListener;
@@ -26,10 +27,10 @@ use crate::{
     http::{self, Doors, Health, Site},
     ports::Accounts,
     service::{
-        Chat, Currency, Log, Markers, Memberships, NewestPages, Passwords, Relay, Throttle, Tokens,
-        Users, Uses, own_secret,
+        Chat, Currency, Foreign, Log, Markers, Memberships, NewestPages, Passwords, Privacy,
+        Purpose, Relay, SendRate, Throttle, Tokens, Typing, Users, Uses, own_secret,
     },
-    stomp::{Exits, FanOut, Online, RoomRules, Rooms, TokenLogin},
+    stomp::{Exits, FanOut, Online, PresenceTask, RoomRules, Rooms, TokenLogin},
     store::{Progress, Shared, StoreWriter, sql::Sql},
 };
 
@@ -100,12 +101,22 @@ impl App {
         };
         let (relay, relay_task) = Relay::new(Arc::new(sql.clone()), log.clone());
         let (markers, marker_task) = Markers::new(log.clone());
-        let tokens = Arc::new(Tokens::new(&secret, Arc::new(sql.clone())));
+        let foreign = match config.access.issuer.clone() {
+            Some(issuer) => Some(Arc::new(Foreign::open(issuer).await?)),
+            None => None,
+        };
+        let tokens = Tokens::new(&secret, foreign, Arc::new(sql.clone()), Arc::new(sql.clone()))?;
+        let tokens = Arc::new(tokens);
         tokens.refresh().await?;
         let push = Push::open(&config.push, &config.data, &sql)?;
+        let privacy = Arc::new(Privacy::new(Arc::new(sql.clone())));
         let chat = Arc::new(Chat {
             desk: push.desk.clone(),
             accounts: Arc::new(sql.clone()),
+            people: Arc::new(sql.clone()),
+            doors: Arc::new(sql.clone()),
+            presences: Arc::new(sql.clone()),
+            reading: Arc::new(sql.clone()),
             rooms: Arc::new(sql.clone()),
             history: Arc::new(sql.clone()),
             newest: NewestPages::new(Arc::new(sql.clone())),
@@ -113,14 +124,19 @@ impl App {
             memberships,
             tokens: tokens.clone(),
             passwords: Passwords::new(),
-            logins: Throttle::new(config.rate_login),
+            logins: Throttle::new(config.access.rate_login),
             log: log.clone(),
             relay,
             markers,
             uses: Uses::new(),
+            privacy: privacy.clone(),
+            rate: SendRate::new(config.access.rate_send),
+            typing: Typing::new(),
+            searches: Chat::searches(),
             progress: progress.clone(),
             epoch,
         });
+        let presence = PresenceTask::new(Arc::new(sql.clone()), log.clone(), online.clone());
         let server = stomp(&config, broker.clone(), &chat, online);
 
         let mut markers_task = Tasks::new();
@@ -129,16 +145,22 @@ impl App {
             markers_task.spawn("markers", marker_task.run(markers_task.stop.clone()));
             workers.spawn("relay", relay_task.run(workers.stop.clone()));
             workers.spawn("tokens", tokens.run(workers.stop.clone()));
+            workers.spawn("privacy", privacy.run(workers.stop.clone()));
         }
         if config.roles.chat {
             workers.spawn("currency", currency.run(broker, workers.stop.clone()));
+            workers.spawn("presence", presence.run(workers.stop.clone()));
         }
         if config.roles.notify {
             workers.spawn("notify", push.run(log.clone(), workers.stop.clone()));
         }
 
         let health = Health { sql: sql.clone(), log, progress };
-        let site = Site { max_body: config.max_body, origins: config.allow_origins.clone().into() };
+        let site = Site {
+            max_body: config.max_body,
+            origins: config.allow_origins.clone().into(),
+            proxies: Arc::new(TrustedProxies::new(config.access.trusted_proxies.clone())),
+        };
         let doors = Doors {
             api: config.roles.api.then_some(chat),
             websocket: config.roles.chat.then(|| server.websocket_routes()),
@@ -210,8 +232,9 @@ pub async fn token(request: &TokenRequest) -> Result<String, Failure> {
     let user = User { name: id.to_string(), id, picture: None };
     Accounts::create(&sql, &user, None).await?;
     let secret = own_secret(&request.data.join(SECRET))?;
-    let tokens = Tokens::new(&secret, Arc::new(sql.clone()));
-    let (token, _) = tokens.issue(&user.id, request.ttl)?;
+    let tokens = Tokens::new(&secret, None, Arc::new(sql.clone()), Arc::new(sql.clone()))?;
+    let purpose = Purpose::Printed { is_service: request.is_service };
+    let (token, _) = tokens.issue(&user.id, request.ttl, purpose)?;
     sql.close().await;
     Ok(token)
 }
@@ -246,6 +269,7 @@ fn stomp(config: &Config, broker: Arc<dyn Broker>, chat: &Arc<Chat>, online: Onl
         .limits(limits)
         .max_connections(config.max_connections)
         .max_connections_per_user(Some(config.max_connections_per_user))
+        .trusted_proxies(TrustedProxies::new(config.access.trusted_proxies.iter().copied()))
         .allow_origins(config.allow_origins.iter().cloned())
         .name(concat!("chat-app/", env!("CARGO_PKG_VERSION")))
         .build()

@@ -1,5 +1,6 @@
 //! Every knob, with its default and its reason; what cannot be is refused before anything starts.
 
+mod access;
 mod choice;
 mod push;
 mod units;
@@ -8,13 +9,15 @@ use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, process::ExitCode,
 
 use clap::{Args, Parser, Subcommand};
 
-pub use self::{
-    choice::{BrokerChoice, DatabaseChoice, DatabaseUrl},
-    push::{NotificationsAction, NotificationsRequest, PushConfig},
-};
 use self::{
+    access::AccessArgs,
     push::{NotificationsArgs, PushArgs},
     units::{address, duration, size},
+};
+pub use self::{
+    access::{Access, KeySource, TrustedIssuer},
+    choice::{BrokerChoice, DatabaseChoice, DatabaseUrl},
+    push::{NotificationsAction, NotificationsRequest, PushConfig},
 };
 use crate::role::Roles;
 
@@ -60,8 +63,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Connections of one user at a time.
     pub max_connections_per_user: usize,
-    /// Failed logins of an account in a minute.
-    pub rate_login: u32,
+    /// Who may log in, and how much they may ask for.
+    pub access: Access,
     /// How pushes leave.
     pub push: PushConfig,
 }
@@ -71,6 +74,8 @@ pub struct Config {
 pub struct TokenRequest {
     /// Whose.
     pub user: String,
+    /// With the rights of a back end.
+    pub is_service: bool,
     /// How long it lasts.
     pub ttl: Duration,
     /// Where the secret is.
@@ -119,20 +124,8 @@ impl fmt::Display for Fault {
 impl std::error::Error for Fault {}
 
 /// Known and on its way, but not in this version.
-const NOT_YET_FLAGS: &[&str] = &[
-    "--config",
-    "--jwt-secret",
-    "--jwt-jwks",
-    "--jwt-audience",
-    "--jwt-issuer",
-    "--trusted-proxy",
-    "--admin-token",
-    "--tls-cert",
-    "--tls-key",
-    "--tls-client-ca",
-    "--rate-send",
-    "--scope",
-];
+const NOT_YET_FLAGS: &[&str] =
+    &["--config", "--admin-token", "--tls-cert", "--tls-key", "--tls-client-ca"];
 const NOT_YET_COMMANDS: &[&str] =
     &["migrate", "demo", "export", "import", "backup", "config", "check", "doctor"];
 
@@ -198,9 +191,8 @@ struct ServeArgs {
     /// Connections of one user at a time
     #[arg(long, env = "CHAT_MAX_CONNECTIONS_PER_USER", default_value_t = 20)]
     max_connections_per_user: usize,
-    /// Failed logins of an account in a minute
-    #[arg(long, env = "CHAT_RATE_LOGIN", default_value_t = 10)]
-    rate_login: u32,
+    #[command(flatten)]
+    access: AccessArgs,
     #[command(flatten)]
     push: PushArgs,
 }
@@ -219,6 +211,9 @@ struct PlaceArgs {
 struct TokenArgs {
     /// Whose
     user: String,
+    /// service: with the rights of a back end
+    #[arg(long, value_parser = ["service"])]
+    scope: Option<String>,
     /// How long it lasts, e.g. 30d, 12h, 90s
     #[arg(long, default_value = "30d")]
     ttl: String,
@@ -296,7 +291,7 @@ impl ServeArgs {
             allow_origins: self.allow_origin,
             max_connections: self.max_connections,
             max_connections_per_user: self.max_connections_per_user,
-            rate_login: self.rate_login,
+            access: self.access.checked(&mut faults),
             push: self.push.checked(&mut faults),
         };
         faults.none()?;
@@ -319,6 +314,7 @@ impl TokenArgs {
             database: faults.take(self.place.database()).unwrap_or(UNREAD),
             data: self.place.data,
             user: self.user,
+            is_service: self.scope.is_some(),
         };
         faults.none()?;
         Ok(request)
@@ -394,10 +390,32 @@ mod tests {
     }
 
     #[test]
+    fn whose_tokens_are_taken_is_said_in_one_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        std::fs::write(&file, "0123456789abcdef0123456789abcdef\n").unwrap();
+        let secret = format!("@{}", file.display());
+        let issuer = |args: &[&str]| match parsed(args).unwrap() {
+            Command::Serve(config) => config.access.issuer.unwrap(),
+            _ => panic!("serve"),
+        };
+        let taken = issuer(&["--jwt-secret", &secret, "--jwt-audience", "chat"]);
+        assert_eq!(taken.keys, KeySource::Secret(b"0123456789abcdef0123456789abcdef".to_vec()));
+        assert_eq!(taken.audience.as_deref(), Some("chat"));
+        let taken = issuer(&["--jwt-jwks", "https://id.example/keys"]).keys;
+        assert_eq!(taken, KeySource::Url("https://id.example/keys".into()));
+        assert_eq!(issuer(&["--jwt-jwks", "keys.json"]).keys, KeySource::File("keys.json".into()));
+        std::fs::write(&file, "short").unwrap();
+        assert!(told(&["--jwt-secret", &secret]).contains("at least 32"));
+        assert!(told(&["--jwt-secret", "plain"]).contains("CHAT_JWT_SECRET"));
+        assert!(told(&["--jwt-issuer", "x"]).contains("--jwt-jwks"));
+        assert!(told(&["--rate-send", "0"]).contains("--rate-send 0"));
+        assert!(told(&["--trusted-proxy", "here"]).contains("--trusted-proxy here"));
+    }
+
+    #[test]
     fn what_is_not_built_yet_says_so() {
-        assert!(
-            told(&["--jwt-secret=x", "--admin-token", "y"]).contains("--admin-token is not built")
-        );
+        assert!(told(&["--admin-token", "y"]).contains("--admin-token is not built"));
         assert!(told(&["doctor"]).contains("not built yet"));
     }
 

@@ -1,6 +1,11 @@
 //! What the services need from storage, as small traits; each has one implementation a
 //! database, chosen where the app is composed.
 
+mod doors;
+mod people;
+mod presence;
+mod reading;
+
 use std::collections::HashMap;
 
 use async_trait::async_trait;
@@ -9,6 +14,12 @@ use stomp_server::{
     problem::{Code, Problem},
 };
 
+pub(crate) use self::{
+    doors::Doors,
+    people::{People, Put},
+    presence::Presences,
+    reading::{Head, Reading},
+};
 use crate::domain::{
     Change, Content, Kind, Marker, Member, Message, MessageId, Page, Role, Room, RoomId, RoomName,
     Standing, Timestamp, User, UserId,
@@ -49,8 +60,13 @@ pub(crate) trait Accounts: Send + Sync + 'static {
     async fn create(&self, user: &User, password_hash: Option<&str>) -> StoreResult<bool>;
     async fn user(&self, id: &UserId) -> StoreResult<Option<User>>;
     async fn password_hash(&self, id: &UserId) -> StoreResult<Option<String>>;
-    /// Those whose id or name starts with `query`.
-    async fn search(&self, query: &str, limit: u32) -> StoreResult<Vec<User>>;
+    /// Those whose id or name starts with `query`, behind `from` in the order of ids.
+    async fn search(
+        &self,
+        query: &str,
+        from: Option<&UserId>,
+        limit: u32,
+    ) -> StoreResult<Vec<User>>;
     /// Which of these nobody is called.
     async fn unknown(&self, ids: &[UserId]) -> StoreResult<Vec<UserId>>;
     async fn revoke(&self, token: &str, user: &UserId, expires: Timestamp) -> StoreResult<()>;
@@ -78,6 +94,8 @@ pub(crate) enum Created {
     Fresh(RoomId),
     /// It was there already: the pair's room, or what the same key made before.
     Existing(RoomId),
+    /// One of the two has blocked the other.
+    Blocked,
     /// The key was used for another request.
     KeyReused,
 }
@@ -86,6 +104,9 @@ pub(crate) enum Created {
 #[derive(Clone, Debug)]
 pub(crate) struct Membership {
     pub(crate) version: i64,
+    pub(crate) kind: Kind,
+    /// A direct room in which nothing can be sent.
+    pub(crate) blocked: bool,
     pub(crate) members: HashMap<UserId, Role>,
 }
 
@@ -153,6 +174,8 @@ pub(crate) trait Rooms: Send + Sync + 'static {
     async fn membership(&self, room: &RoomId) -> StoreResult<Option<Membership>>;
     /// The room as `viewer` may see it: not at all, from outside, or from inside.
     async fn room(&self, room: &RoomId, viewer: &UserId) -> StoreResult<Option<Room>>;
+    /// The room as a service sees it: all of it but what is one member's own affair.
+    async fn whole(&self, room: &RoomId) -> StoreResult<Option<Room>>;
     /// The user's rooms, newest activity first, and where to go on.
     async fn list(
         &self,

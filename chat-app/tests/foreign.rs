@@ -34,6 +34,17 @@ async fn over_rest() {
         (Method::DELETE, format!("/messages/{message}"), None),
         (Method::POST, "/messages".into(), Some(json!({"text": "x"}))),
         (Method::POST, "/messages".into(), Some(json!({"text": ""}))),
+        (Method::POST, "/join".into(), Some(json!({"invite": "0123456789abcdef0123"}))),
+        (Method::PUT, "/bans/ann".into(), None),
+        (Method::PUT, "/bans/eve".into(), None),
+        (Method::PUT, "/bans/nobody".into(), None),
+        (Method::DELETE, "/bans/ann".into(), None),
+        (Method::POST, "/invites".into(), None),
+        (Method::DELETE, "/invites/0123456789abcdef0123".into(), None),
+        (Method::GET, "/members?limit=1&cursor=ann".into(), None),
+        (Method::GET, "/messages?at_least=00000000-0000000000000000".into(), None),
+        (Method::GET, format!("/messages/{message}/readers"), None),
+        (Method::PATCH, String::new(), Some(json!({"name": ""}))),
         (Method::PUT, "/mute".into(), Some(json!({}))),
         (Method::PUT, "/read".into(), Some(json!({"ordinal": 1}))),
         (Method::PUT, "/read".into(), Some(json!({"ordinal": "x"}))),
@@ -72,6 +83,8 @@ async fn over_stomp() {
         ("edit", r#"{"id":"m","text":"x"}"#),
         ("delete", r#"{"id":"m"}"#),
         ("typing", r#"{"active":true}"#),
+        ("typing", "x"),
+        ("delete", "x"),
     ];
     for (verb, body) in probes {
         let mut answers = Vec::new();

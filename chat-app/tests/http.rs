@@ -216,7 +216,10 @@ async fn roles_decide_who_may_change_a_room() {
     let (_, renamed) = bob.call(Method::PATCH, &format!("rooms/{room}"), name).await;
     assert_eq!(renamed["name"], "Cake");
     let members = cat.get(&format!("rooms/{room}/members?limit=2")).await;
-    assert_eq!(members["members"][0], json!({"user": "ann", "name": "ann", "role": "owner"}));
+    assert_eq!(
+        members["members"][0],
+        json!({"user": "ann", "name": "ann", "role": "owner", "online": false})
+    );
     let cursor = members["cursor"].as_str().unwrap();
     let rest = cat.get(&format!("rooms/{room}/members?cursor={cursor}")).await;
     assert_eq!(rest["members"][0]["user"], "cat");

@@ -11,6 +11,7 @@ pub(crate) enum MemberAction {
     Joined,
     Left,
     Kicked,
+    Banned,
     Role,
 }
 
@@ -42,6 +43,11 @@ pub(crate) enum Event {
         by: UserId,
         version: i64,
     },
+    /// Somebody has come, or has gone.
+    Presence { room: RoomId, at: Timestamp, user: UserId, online: bool },
+    /// Something that only rights depend on has changed, and nobody is told what. It stands
+    /// beside the room, where nobody subscribes.
+    Changed { room: RoomId, at: Timestamp, version: i64 },
     /// The room itself changed; shown without what is one member's own affair.
     Room { room: Box<Room>, at: Timestamp },
 }

@@ -14,7 +14,8 @@ const ID_MAX: usize = 64;
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $accepts:expr) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, utoipa::ToSchema)]
+        #[schema(value_type = String)]
         pub(crate) struct $name(Arc<str>);
 
         impl $name {

@@ -31,6 +31,9 @@ pub(crate) struct Marker {
     pub(crate) position: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ordinal: Option<i64>,
+    /// Only the user's own sessions are told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) private: bool,
 }
 
 impl Marker {
@@ -39,13 +42,14 @@ impl Marker {
             ReadUpTo::Position(position) => (Some(position.to_string()), None),
             ReadUpTo::Ordinal(ordinal) => (None, Some(ordinal)),
         };
-        Self { user, position, ordinal }
+        Self { user, position, ordinal, private: false }
     }
 
     /// Moves forward to where `other` is, if that is further. Positions compare as text.
     pub(crate) fn advance(&mut self, other: &Self) {
         self.position = self.position.take().max(other.position.clone());
         self.ordinal = self.ordinal.max(other.ordinal);
+        self.private = other.private;
     }
 }
 
@@ -60,13 +64,14 @@ mod tests {
             user: user.clone(),
             position: Some(position.into()),
             ordinal: None,
+            private: false,
         };
         let mut marker = at("0-2");
         marker.advance(&at("0-1"));
         assert_eq!(marker, at("0-2"));
         marker.advance(&at("0-3"));
         assert_eq!(marker, at("0-3"));
-        marker.advance(&Marker { user, position: None, ordinal: Some(4) });
+        marker.advance(&Marker { user, position: None, ordinal: Some(4), private: false });
         assert_eq!((marker.position.as_deref(), marker.ordinal), (Some("0-3"), Some(4)));
     }
 }

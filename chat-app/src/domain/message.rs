@@ -10,11 +10,12 @@ use super::{ClientMessageId, MessageId, RoomId, Timestamp, UserId};
 const MENTIONS_MAX: usize = 50;
 
 /// What the sender says; the part of a message that an edit replaces.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub(crate) struct Content {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub(crate) content: Option<Map<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reply_to: Option<MessageId>,
@@ -23,7 +24,7 @@ pub(crate) struct Content {
 }
 
 /// A message as everybody sees it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub(crate) struct Message {
     pub(crate) id: MessageId,
     pub(crate) room: RoomId,
@@ -46,7 +47,7 @@ pub(crate) struct Message {
 }
 
 /// A piece of a room's history, oldest first.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Page {
     pub(crate) messages: Vec<Message>,
     /// Up to where the store had read the log when the page was made: SUBSCRIBE `from` here

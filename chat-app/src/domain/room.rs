@@ -9,7 +9,7 @@ use super::{Message, RoomId, Timestamp, UserId};
 const NAME_MAX: usize = 128;
 
 /// Two people, or any number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     /// Exactly these two, for ever; one room a pair.
@@ -32,7 +32,9 @@ impl Kind {
 }
 
 /// What a member may do. The order is that of power.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Role {
     /// Sends, leaves, edits and deletes its own.
@@ -59,7 +61,7 @@ impl Role {
 
 /// A room, as the one who asks sees it: whoever is not a member sees no role, counters,
 /// members or messages.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub(crate) struct Room {
     pub(crate) id: RoomId,
     pub(crate) kind: Kind,
@@ -101,11 +103,14 @@ impl Room {
 }
 
 /// One member, as other members see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub(crate) struct Member {
     pub(crate) user: UserId,
     pub(crate) name: String,
     pub(crate) role: Role,
+    /// Whether a session of it is here; said in rooms of at most [`Room::MEMBERS_SHOWN`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) online: Option<bool>,
 }
 
 /// What a room is called: 1 to 128 characters.

@@ -19,6 +19,8 @@ pub(crate) struct Standing {
     pub(crate) actor: Option<Role>,
     /// The role of the one it is about.
     pub(crate) target: Option<Role>,
+    /// Whether the one it is about is banned.
+    pub(crate) banned: bool,
 }
 
 /// A change that may be made.
@@ -43,6 +45,10 @@ impl Standing {
     pub(crate) fn put(&self, actor: &UserId, user: &UserId, role: Option<Role>) -> Decided {
         let actor_role = self.actor.ok_or_else(no_such_room)?;
         self.changes_members()?;
+        if self.banned {
+            let detail = "This user is banned from the room: lift the ban first.";
+            return Err(Problem::new(Code::Conflict, detail));
+        }
         let wanted = role.or(self.target).unwrap_or(Role::Member);
         if actor_role == Role::Member {
             return Err(forbidden("Only owners and admins add members and give roles."));
@@ -75,15 +81,63 @@ impl Standing {
         if target == Role::Owner && actor_role != Role::Owner {
             return Err(forbidden("Only owners remove owners."));
         }
+        if target == Role::Owner && self.owners == 1 && self.member_count > 1 {
+            return Err(last_owner());
+        }
         Ok(Some(self.change(actor, user, MemberAction::Kicked, None)))
     }
 
-    /// `user` comes into a public room.
-    pub(crate) fn join(&self, user: &UserId) -> Decided {
+    /// `actor` keeps `user` out from now on, in the room or not.
+    pub(crate) fn ban(&self, actor: &UserId, user: &UserId) -> Result<Change, Problem> {
+        let actor_role = self.actor.ok_or_else(no_such_room)?;
+        self.changes_members()?;
+        if actor_role == Role::Member {
+            return Err(forbidden("Only owners and admins ban."));
+        }
+        if actor == user {
+            return Err(Problem::new(Code::Invalid, "Nobody bans itself: leave instead."));
+        }
+        if self.target == Some(Role::Owner) && actor_role != Role::Owner {
+            return Err(forbidden("Only owners ban owners."));
+        }
+        if self.target == Some(Role::Owner) && self.owners == 1 && self.member_count > 1 {
+            return Err(last_owner());
+        }
+        Ok(self.change(actor, user, MemberAction::Banned, None))
+    }
+
+    /// `actor` lets `user` come in again.
+    pub(crate) fn unban(&self) -> Result<(), Problem> {
+        let role = self.actor.ok_or_else(no_such_room)?;
+        self.changes_members()?;
+        if role == Role::Member {
+            return Err(forbidden("Only owners and admins lift bans."));
+        }
+        Ok(())
+    }
+
+    /// `actor` makes an invitation, or takes one back.
+    pub(crate) fn invite(&self) -> Result<(), Problem> {
+        let role = self.actor.ok_or_else(no_such_room)?;
+        self.changes_members()?;
+        if role == Role::Member {
+            return Err(forbidden("Only owners and admins invite."));
+        }
+        Ok(())
+    }
+
+    /// `user` comes in: into a public room, or with an invitation.
+    pub(crate) fn join(&self, user: &UserId, is_invited: bool) -> Decided {
         if self.actor.is_some() {
             return Ok(None);
         }
-        if !self.public {
+        if self.kind == Kind::Direct {
+            return Err(no_such_room());
+        }
+        if self.banned {
+            return Err(forbidden("You are banned from this room."));
+        }
+        if !self.public && !is_invited {
             return Err(no_such_room());
         }
         Ok(Some(self.change(user, user, MemberAction::Joined, Some(Role::Member))))
@@ -135,7 +189,7 @@ impl Standing {
         action: MemberAction,
         role: Option<Role>,
     ) -> Change {
-        let ends_room = role.is_none() && self.member_count <= 1;
+        let ends_room = role.is_none() && self.target.is_some() && self.member_count <= 1;
         let (user, by) = (user.clone(), by.clone());
         Change { user, by, action, role, at_version: self.version, ends_room }
     }
@@ -165,6 +219,7 @@ mod tests {
             owners: 1,
             actor,
             target,
+            banned: false,
         }
     }
 
@@ -208,6 +263,7 @@ mod tests {
         assert_eq!(remove(Some(Admin), Some(Admin)), Ok(Some(MemberAction::Kicked)));
         assert_eq!(remove(Some(Admin), Some(Owner)), Err(Code::Forbidden));
         assert_eq!(remove(Some(Owner), None), Ok(None));
+        assert_eq!(remove(Some(Owner), Some(Owner)), Err(Code::Conflict), "by a service");
         assert_eq!(
             standing(Some(Owner), Some(Owner)).remove(&ann, &ann).unwrap_err().code,
             Code::Conflict,
@@ -226,9 +282,44 @@ mod tests {
     fn only_public_rooms_can_be_joined() {
         let (ann, _) = users();
         let private = standing(None, None);
-        assert_eq!(private.join(&ann).unwrap_err(), no_such_room());
+        assert_eq!(private.join(&ann, false).unwrap_err(), no_such_room());
+        assert_eq!(private.join(&ann, true).unwrap().unwrap().role, Some(Role::Member));
         let public = Standing { public: true, ..private };
-        assert_eq!(public.join(&ann).unwrap().unwrap().role, Some(Role::Member));
+        assert_eq!(public.join(&ann, false).unwrap().unwrap().role, Some(Role::Member));
+        let direct = Standing { kind: Kind::Direct, ..public };
+        assert_eq!(direct.join(&ann, true).unwrap_err(), no_such_room());
+    }
+
+    #[test]
+    fn a_ban_holds_until_it_is_lifted() {
+        let (ann, bob) = users();
+        let banned = Standing { public: true, banned: true, ..standing(None, None) };
+        for is_invited in [true, false] {
+            assert_eq!(banned.join(&bob, is_invited).unwrap_err().code, Code::Forbidden);
+        }
+        let put = Standing { banned: true, ..standing(Some(Role::Owner), None) };
+        assert_eq!(put.put(&ann, &bob, None).unwrap_err().code, Code::Conflict);
+    }
+
+    #[test]
+    fn who_may_ban_whom() {
+        use Role::{Admin, Member, Owner};
+        let (ann, bob) = users();
+        let ban = |actor, target| {
+            standing(actor, target)
+                .ban(&ann, &bob)
+                .map(|change| (change.action, change.ends_room))
+                .map_err(|problem| problem.code)
+        };
+        assert_eq!(ban(None, Some(Member)), Err(Code::NotFound));
+        assert_eq!(ban(Some(Member), Some(Member)), Err(Code::Forbidden));
+        assert_eq!(ban(Some(Admin), Some(Owner)), Err(Code::Forbidden));
+        assert_eq!(ban(Some(Admin), Some(Admin)), Ok((MemberAction::Banned, false)));
+        assert_eq!(ban(Some(Admin), None), Ok((MemberAction::Banned, false)), "beforehand");
+        let itself = standing(Some(Admin), Some(Admin)).ban(&ann, &ann);
+        assert_eq!(itself.unwrap_err().code, Code::Invalid);
+        let alone = Standing { member_count: 1, ..standing(Some(Owner), None) };
+        assert!(!alone.ban(&ann, &bob).unwrap().ends_room, "ann is still there");
     }
 
     #[test]

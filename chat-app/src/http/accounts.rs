@@ -1,65 +1,65 @@
-//! Accounts, sessions, and who else there is.
+//! Accounts and sessions.
 
 use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{
-    body::{Body, Params, limit},
-    identity::Caller,
-    problem::Answer,
+    body::Body,
+    identity::{Caller, From},
+    problem::{Answer, Refusals},
 };
-use crate::{domain::User, service::Chat};
+use crate::{
+    domain::User,
+    service::{Chat, Session},
+};
 
-#[derive(Deserialize)]
+/// A name and its password.
+#[derive(Deserialize, ToSchema)]
 pub(super) struct Credentials {
+    /// 1 to 64 letters, digits, hyphens or underscores; unique without case.
     name: String,
+    /// 8 to 1,024 bytes.
     password: String,
 }
 
+/// Sign up
+///
+/// The id is the name in lower case and never changes. Not where another service keeps the
+/// accounts.
+#[utoipa::path(operation_id = "signUp", post, path = "/accounts", tag = "accounts", security(()), request_body = Credentials,
+    responses((status = 201, body = User), Refusals))]
 pub(super) async fn create(
     State(chat): State<Arc<Chat>>,
+    From(address): From,
     Body(Credentials { name, password }): Body<Credentials>,
 ) -> Answer<impl IntoResponse> {
-    let user = chat.sign_up(&name, password).await?;
+    let user = chat.sign_up(&name, password, address).await?;
     Ok((StatusCode::CREATED, Json(user)))
 }
 
+/// Log in
+///
+/// The token goes into `Authorization: Bearer`, and into the passcode of a STOMP CONNECT.
+#[utoipa::path(operation_id = "logIn", post, path = "/sessions", tag = "accounts", security(()), request_body = Credentials,
+    responses((status = 201, body = Session), Refusals))]
 pub(super) async fn log_in(
     State(chat): State<Arc<Chat>>,
+    From(address): From,
     Body(Credentials { name, password }): Body<Credentials>,
 ) -> Answer<impl IntoResponse> {
-    let session = chat.log_in(&name, password).await?;
+    let session = chat.log_in(&name, password, address).await?;
     Ok((StatusCode::CREATED, Json(session)))
 }
 
+/// Log out
+///
+/// The token of this request is given up; live connections that use it end within 25 seconds.
+#[utoipa::path(operation_id = "logOut", delete, path = "/sessions/current", tag = "accounts",
+    responses((status = 204), Refusals))]
 pub(super) async fn log_out(State(chat): State<Arc<Chat>>, caller: Caller) -> Answer<StatusCode> {
     chat.log_out(&caller.identity).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-pub(super) async fn me(caller: Caller) -> Json<User> {
-    Json(caller.user)
-}
-
-#[derive(Deserialize)]
-pub(super) struct Search {
-    #[serde(default)]
-    query: String,
-    limit: Option<String>,
-}
-
-#[derive(Serialize)]
-pub(super) struct Users {
-    users: Vec<User>,
-}
-
-pub(super) async fn search(
-    State(chat): State<Arc<Chat>>,
-    _caller: Caller,
-    Params(search): Params<Search>,
-) -> Answer<Json<Users>> {
-    let limit = limit(search.limit.as_deref())?;
-    Ok(Json(Users { users: chat.find_users(&search.query, limit).await? }))
 }

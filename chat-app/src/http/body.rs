@@ -5,10 +5,12 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Query, Request},
     http::{StatusCode, header, request::Parts},
 };
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use stomp_server::problem::{Code, Problem};
+use utoipa::IntoParams;
 
-use super::problem::Failure;
+use super::problem::{Answer, Failure};
+use crate::domain::UserId;
 
 /// A JSON body, as bytes.
 #[derive(Debug)]
@@ -77,13 +79,46 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     }
 }
 
+/// A piece of a list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Paging {
+    /// Where to go on, as the piece before said.
+    pub(super) cursor: Option<String>,
+    /// How many: 1 to 200, and 50 where nothing is said.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
+    pub(super) limit: Option<String>,
+}
+
+impl Paging {
+    /// How many.
+    pub(super) fn count(&self) -> Answer<u32> {
+        limit(self.limit.as_deref())
+    }
+}
+
 /// How many of a list: 1 to 200, and 50 where nothing is said.
-pub(super) fn limit(given: Option<&str>) -> Result<u32, Failure> {
+pub(super) fn limit(given: Option<&str>) -> Answer<u32> {
     let Some(text) = given else { return Ok(50) };
     match text.parse() {
         Ok(limit @ 1..=200) => Ok(limit),
         _ => Err(Failure::invalid("A limit is a number from 1 to 200.")),
     }
+}
+
+/// The cursor of a list of users: the last one of the piece before.
+pub(super) fn user_cursor(paging: &Paging) -> Answer<Option<UserId>> {
+    let cursor = paging.cursor.as_deref();
+    cursor.map(|text| UserId::parse(text).ok_or_else(no_cursor)).transpose()
+}
+
+/// A full piece may have another one behind it.
+pub(super) fn next<T>(shown: &[T], count: u32, name: impl Fn(&T) -> String) -> Option<String> {
+    (shown.len() == count as usize).then(|| shown.last().map(name)).flatten()
+}
+
+pub(super) fn no_cursor() -> Failure {
+    Failure::invalid("This cursor is not one that was given out.")
 }
 
 fn is_json(request: &Request) -> bool {

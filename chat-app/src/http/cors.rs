@@ -11,6 +11,8 @@ use axum::{
 
 const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
 const HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, X-Request-Id";
+/// What pages may read of an answer beside its body.
+const EXPOSED: &str = "Retry-After, X-Request-Id, ETag, WWW-Authenticate";
 /// Browsers ask again after this time, in seconds.
 const MAX_AGE: &str = "600";
 
@@ -34,6 +36,7 @@ pub(super) async fn answer(
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = allowed {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     }
     response
 }

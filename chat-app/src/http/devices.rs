@@ -9,11 +9,12 @@ use axum::{
     response::IntoResponse,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
-    body::{Body, Params, limit},
+    body::{Body, Paging, Params},
     identity::Caller,
-    problem::Answer,
+    problem::{Answer, Refusals},
     rooms::made,
 };
 use crate::{
@@ -29,6 +30,47 @@ pub(super) struct NewDevice {
     language: Option<String>,
 }
 
+/// A device to be registered, as it is described.
+#[derive(ToSchema)]
+#[schema(as = NewDevice)]
+#[allow(dead_code, reason = "it describes what `NewDevice` reads")]
+pub(super) struct DeviceRequest {
+    #[schema(example = "webpush", pattern = "^(webpush|fcm|webhook)$")]
+    kind: String,
+    /// Of a browser's subscription.
+    endpoint: Option<String>,
+    /// Of a browser's subscription: `p256dh` and `auth`.
+    #[schema(value_type = Option<Object>)]
+    keys: Option<serde_json::Value>,
+    /// Of FCM.
+    token: Option<String>,
+    /// Of a webhook.
+    url: Option<String>,
+    /// Of a webhook: at least 32 characters; never shown again.
+    secret: Option<String>,
+    language: Option<String>,
+}
+
+/// A device without anything secret, as it is described.
+#[derive(ToSchema)]
+#[schema(as = Device)]
+#[allow(dead_code, reason = "it describes what `Shown` writes")]
+pub(super) struct DeviceShown {
+    id: String,
+    kind: String,
+    /// Which push service, or whose webhook.
+    host: String,
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+/// Register a device
+///
+/// It gets a push for what its user has neither received nor read. It goes with the session that
+/// registered it.
+#[utoipa::path(operation_id = "registerDevice", post, path = "/devices", tag = "devices",
+    request_body = DeviceRequest,
+    responses((status = 200, body = DeviceShown), (status = 201, body = DeviceShown), Refusals))]
 pub(super) async fn register(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -37,59 +79,71 @@ pub(super) async fn register(
 ) -> Answer<impl IntoResponse> {
     let asked = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let language = Language::of(device.language.as_deref().or(asked).unwrap_or_default());
-    let (user, token) = (&caller.user.id, &caller.identity.token);
+    let (user, token) = (caller.id(), &caller.identity.token.id);
     let (shown, fresh) = chat.desk.register(user, token, language, device.registration).await?;
     Ok((made(fresh), Json(shown)))
 }
 
-#[derive(Deserialize)]
-pub(super) struct Page {
-    cursor: Option<String>,
-    limit: Option<String>,
-}
-
-#[derive(Serialize)]
+/// Some devices.
+#[derive(Serialize, ToSchema)]
 pub(super) struct Devices {
+    #[schema(value_type = Vec<DeviceShown>)]
     devices: Vec<Shown>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cursor: Option<String>,
 }
 
+/// List my devices
+#[utoipa::path(operation_id = "listDevices", get, path = "/devices", tag = "devices",
+    params(Paging), responses((status = 200, body = Devices), Refusals))]
 pub(super) async fn list(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
-    Params(page): Params<Page>,
+    Params(paging): Params<Paging>,
 ) -> Answer<Json<Devices>> {
-    let limit = limit(page.limit.as_deref())?;
-    let list = chat.desk.list(&caller.user.id, page.cursor.as_deref(), limit).await?;
+    let limit = paging.count()?;
+    let list = chat.desk.list(caller.id(), paging.cursor.as_deref(), limit).await?;
     let (devices, cursor) = list;
     Ok(Json(Devices { devices, cursor }))
 }
 
+/// Forget a device
+#[utoipa::path(operation_id = "forgetDevice", delete, path = "/devices/{device}", tag = "devices",
+    params(("device" = String, Path, description = "Which")),
+    responses((status = 204), Refusals))]
 pub(super) async fn forget(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
     Path(device): Path<String>,
 ) -> Answer<StatusCode> {
-    chat.desk.forget(&caller.user.id, &device).await?;
+    chat.desk.forget(caller.id(), &device).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Send a push to a device, to see it
+#[utoipa::path(operation_id = "tryDevice", post, path = "/devices/{device}/test", tag = "devices",
+    params(("device" = String, Path, description = "Which")),
+    responses((status = 204), Refusals))]
 pub(super) async fn try_out(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
     Path(device): Path<String>,
 ) -> Answer<StatusCode> {
-    chat.desk.try_out(&caller.user.id, &device).await?;
+    chat.desk.try_out(caller.id(), &device).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Serialize)]
+/// The server's public key.
+#[derive(Serialize, ToSchema)]
 pub(super) struct VapidKey {
     key: String,
 }
 
-/// What the page passes to the browser as `applicationServerKey`.
+/// See the key for pushes to browsers
+///
+/// What a page passes to the browser as `applicationServerKey`.
+#[utoipa::path(operation_id = "getVapidKey", get, path = "/push/vapid-key", tag = "devices",
+    responses((status = 200, body = VapidKey), Refusals))]
 pub(super) async fn vapid_key(State(chat): State<Arc<Chat>>, _: Caller) -> Json<VapidKey> {
     Json(VapidKey { key: chat.desk.vapid.clone() })
 }

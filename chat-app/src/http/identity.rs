@@ -1,16 +1,19 @@
 //! Who a request comes from.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     extract::FromRequestParts,
     http::{header, request::Parts},
 };
-use stomp_server::problem::{Code, Problem};
+use stomp_server::{
+    http::TrustedProxies,
+    problem::{Code, Problem},
+};
 
 use super::problem::Failure;
 use crate::{
-    domain::User,
+    domain::{Account, Actor, UserId},
     service::{Chat, Identity},
 };
 
@@ -18,7 +21,17 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Caller {
     pub(super) identity: Identity,
-    pub(super) user: User,
+    pub(super) account: Account,
+}
+
+impl Caller {
+    pub(super) fn actor(&self) -> &Actor {
+        &self.identity.actor
+    }
+
+    pub(super) fn id(&self) -> &UserId {
+        &self.identity.actor.user
+    }
 }
 
 impl FromRequestParts<Arc<Chat>> for Caller {
@@ -28,8 +41,8 @@ impl FromRequestParts<Arc<Chat>> for Caller {
         let token = bearer(parts).ok_or_else(|| {
             Problem::new(Code::Unauthorized, "A token is needed in Authorization: Bearer.")
         })?;
-        let (identity, user) = chat.identify(token).await?;
-        Ok(Self { identity, user })
+        let (identity, account) = chat.identify(token).await?;
+        Ok(Self { identity, account })
     }
 }
 
@@ -37,4 +50,17 @@ fn bearer(parts: &Parts) -> Option<&str> {
     let value = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The address that counts against a limit: what a trusted proxy says, else none.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct From(pub(super) Option<IpAddr>);
+
+impl<S: Send + Sync> FromRequestParts<S> for From {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let proxies = parts.extensions.get::<Arc<TrustedProxies>>();
+        Ok(Self(proxies.and_then(|proxies| proxies.counted(&parts.headers, &parts.extensions))))
+    }
 }

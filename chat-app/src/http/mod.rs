@@ -1,25 +1,26 @@
 //! The page, REST and health, on axum.
 
 mod accounts;
+mod api;
 mod body;
 mod cors;
 mod devices;
+mod docs;
 mod health;
 mod identity;
+mod me;
+mod members;
 mod messages;
 mod page;
 mod path;
 mod problem;
 mod rooms;
+mod users;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    middleware,
-    routing::{delete, get, post, put},
-};
+use axum::{Extension, Router, extract::DefaultBodyLimit, middleware};
+use stomp_server::http::TrustedProxies;
 
 pub(crate) use self::health::Health;
 use crate::service::Chat;
@@ -31,6 +32,8 @@ pub(crate) struct Site {
     pub(crate) max_body: usize,
     /// Browser origins beside our own, compared exactly.
     pub(crate) origins: Arc<[String]>,
+    /// Whose word about a client's address is taken.
+    pub(crate) proxies: Arc<TrustedProxies>,
 }
 
 /// What this process serves beside its health.
@@ -49,39 +52,14 @@ pub(crate) fn router(doors: Doors, health: Health, site: Site) -> Router {
     }
     router = match doors.api {
         Some(chat) => {
-            let api = Router::new().nest("/api/v1", api()).with_state(chat);
-            router.merge(api).fallback(page::serve)
+            let api = Router::new().nest(api::PREFIX, api::routes()).with_state(chat);
+            router.merge(api).merge(docs::routes()).fallback(page::serve)
         }
         None => router.fallback(|| async { axum::http::StatusCode::NOT_FOUND }),
     };
     router
+        .layer(Extension(site.proxies))
         .layer(DefaultBodyLimit::max(site.max_body))
         .layer(middleware::from_fn_with_state(site.origins, cors::answer))
         .layer(middleware::from_fn(problem::finish))
-}
-
-fn api() -> Router<Arc<Chat>> {
-    Router::new()
-        .route("/accounts", post(accounts::create))
-        .route("/sessions", post(accounts::log_in))
-        .route("/sessions/current", delete(accounts::log_out))
-        .route("/me", get(accounts::me))
-        .route("/users", get(accounts::search))
-        .route("/rooms", get(rooms::list).post(rooms::create))
-        .route("/rooms/{room}", get(rooms::show).patch(rooms::rename).delete(rooms::delete))
-        .route("/rooms/{room}/members", get(rooms::members))
-        .route("/rooms/{room}/members/{user}", put(rooms::put_member).delete(rooms::remove_member))
-        .route("/rooms/{room}/join", post(rooms::join))
-        .route("/rooms/{room}/leave", post(rooms::leave))
-        .route("/rooms/{room}/mute", put(rooms::mute))
-        .route("/rooms/{room}/messages", get(messages::page).post(messages::send))
-        .route(
-            "/rooms/{room}/messages/{message}",
-            get(messages::show).patch(messages::edit).delete(messages::delete),
-        )
-        .route("/rooms/{room}/read", put(messages::read))
-        .route("/devices", get(devices::list).post(devices::register))
-        .route("/devices/{device}", delete(devices::forget))
-        .route("/devices/{device}/test", post(devices::try_out))
-        .route("/push/vapid-key", get(devices::vapid_key))
 }

@@ -25,17 +25,21 @@ pub(super) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
         "" => "index.html",
         path => path,
     };
+    file(&method, path, &headers)
+}
+
+/// Serves this file of the page.
+pub(super) fn file(method: &Method, path: &str, headers: &HeaderMap) -> Response {
     let Some(file) = Web::get(path) else { return nothing().into_response() };
-    if method != Method::GET && method != Method::HEAD {
+    if *method != Method::GET && *method != Method::HEAD {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
-    answer(path, file, &headers)
+    answer(path, file, headers)
 }
 
 fn answer(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
     let etag = etag(&file);
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let mut response = if known.is_some_and(|known| matches(known, &etag)) {
+    let mut response = if is_known(headers, &etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         file.data.into_response()
@@ -60,6 +64,12 @@ fn etag(file: &EmbeddedFile) -> String {
     let hash = file.metadata.sha256_hash();
     let hex: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     format!("\"{hex}\"")
+}
+
+/// Whether the client has what this tag stands for.
+pub(super) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    known.is_some_and(|known| matches(known, etag))
 }
 
 fn matches(known: &str, etag: &str) -> bool {

@@ -7,21 +7,63 @@ use axum::{
     http::request::Parts,
 };
 use stomp_server::problem::{Code, Problem};
+use utoipa::IntoParams;
 
 use super::problem::Failure;
 use crate::domain::{MessageId, RoomId, UserId, no_such_message, no_such_room};
 
 /// `/rooms/{room}`
-#[derive(Debug)]
-pub(super) struct InRoom(pub(super) RoomId);
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct InRoom {
+    /// Which room.
+    #[param(value_type = String)]
+    pub(super) room: RoomId,
+}
+
+/// `/users/{user}`
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct OfUser {
+    /// Who.
+    #[param(value_type = String)]
+    pub(super) user: UserId,
+}
 
 /// `/rooms/{room}/members/{user}`
-#[derive(Debug)]
-pub(super) struct OfMember(pub(super) RoomId, pub(super) UserId);
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct OfMember {
+    /// Which room.
+    #[param(value_type = String)]
+    pub(super) room: RoomId,
+    /// Who in it.
+    #[param(value_type = String)]
+    pub(super) user: UserId,
+}
 
 /// `/rooms/{room}/messages/{message}`
-#[derive(Debug)]
-pub(super) struct OfMessage(pub(super) RoomId, pub(super) MessageId);
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct OfMessage {
+    /// Which room.
+    #[param(value_type = String)]
+    pub(super) room: RoomId,
+    /// Which message of it.
+    #[param(value_type = String)]
+    pub(super) message: MessageId,
+}
+
+/// `/rooms/{room}/invites/{code}`
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct OfInvite {
+    /// Which room.
+    #[param(value_type = String)]
+    pub(super) room: RoomId,
+    /// The invitation's code.
+    pub(super) code: String,
+}
 
 type Words = HashMap<String, String>;
 
@@ -36,11 +78,24 @@ fn room(words: &Words) -> Result<RoomId, Problem> {
     words.get("room").and_then(|id| RoomId::parse(id)).ok_or_else(no_such_room)
 }
 
+fn user(words: &Words) -> Result<UserId, Problem> {
+    let nobody = || Problem::new(Code::NotFound, "There is no such user.");
+    words.get("user").and_then(|id| UserId::parse(id)).ok_or_else(nobody)
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for InRoom {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
-        Ok(Self(room(&words(parts).await)?))
+        Ok(Self { room: room(&words(parts).await)? })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for OfUser {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        Ok(Self { user: user(&words(parts).await)? })
     }
 }
 
@@ -49,9 +104,7 @@ impl<S: Send + Sync> FromRequestParts<S> for OfMember {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
         let words = words(parts).await;
-        let user = words.get("user").and_then(|id| UserId::parse(id));
-        let nobody = || Problem::new(Code::NotFound, "There is no such user.");
-        Ok(Self(room(&words)?, user.ok_or_else(nobody)?))
+        Ok(Self { room: room(&words)?, user: user(&words)? })
     }
 }
 
@@ -61,6 +114,15 @@ impl<S: Send + Sync> FromRequestParts<S> for OfMessage {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
         let words = words(parts).await;
         let message = words.get("message").and_then(|id| MessageId::parse(id));
-        Ok(Self(room(&words)?, message.ok_or_else(no_such_message)?))
+        Ok(Self { room: room(&words)?, message: message.ok_or_else(no_such_message)? })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for OfInvite {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        let mut words = words(parts).await;
+        Ok(Self { room: room(&words)?, code: words.remove("code").unwrap_or_default() })
     }
 }

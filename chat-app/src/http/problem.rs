@@ -84,6 +84,60 @@ fn request_id(headers: &HeaderMap) -> String {
     }
 }
 
+/// What every operation may be refused with, for the description of the interface.
+#[derive(utoipa::IntoResponses)]
+#[allow(dead_code, reason = "it describes what `finish` writes")]
+pub(super) enum Refusals {
+    /// It cannot be read or done as it is said.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Invalid(Refusal),
+    /// A token is missing, or holds no more.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthorized(Refusal),
+    /// Not with these rights.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Forbidden(Refusal),
+    /// There is no such thing, or none that the caller may know of.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Refusal),
+    /// It contradicts what is there.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(Refusal),
+    /// The body is larger than this server takes.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Refusal),
+    /// The body is not JSON.
+    #[response(status = 415, content_type = "application/problem+json")]
+    NotJson(Refusal),
+    /// Too much in too short a time; `Retry-After` says when.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooMany(Refusal),
+    /// A part that is needed is away; `Retry-After` says when to come back.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(Refusal),
+}
+
+/// A refusal (RFC 9457).
+#[derive(utoipa::ToSchema)]
+#[schema(as = Problem)]
+#[allow(dead_code, reason = "it describes what `finish` writes")]
+pub(super) struct Refusal {
+    #[schema(rename = "type", example = "about:blank")]
+    kind: String,
+    title: String,
+    status: u16,
+    /// What is wrong, and what mends it, for people.
+    detail: String,
+    /// The reason, for programs.
+    #[schema(example = "not-found")]
+    code: String,
+    /// The limit that was passed, with its value.
+    limit: Option<String>,
+    retry_after_ms: Option<u64>,
+    /// As in the header `X-Request-Id`.
+    request_id: String,
+}
+
 #[derive(Serialize)]
 struct Document<'a> {
     #[serde(rename = "type")]

@@ -1,4 +1,4 @@
-//! Rooms and who is in them.
+//! Rooms.
 
 use std::sync::Arc;
 
@@ -9,21 +9,29 @@ use axum::{
     response::IntoResponse,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    body::{Body, OptionalBody, Params, limit},
+    body::{Body, Paging, Params, next, no_cursor},
     identity::Caller,
-    path::{InRoom, OfMember},
-    problem::{Answer, Failure},
+    path::InRoom,
+    problem::{Answer, Failure, Refusals},
 };
 use crate::{
-    domain::{Member, Role, Room, RoomId, RoomName, Timestamp, UserId},
+    domain::{Actor, Room, RoomId, RoomName},
     ports::RoomsCursor,
     service::{Chat, RoomRequest},
 };
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
+/// Make a room
+///
+/// A direct room is one for its pair: asked for again, it is the same. The same
+/// `Idempotency-Key` of the same user makes a room once in 24 hours.
+#[utoipa::path(operation_id = "createRoom", post, path = "/rooms", tag = "rooms", request_body = RoomRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible characters")),
+    responses((status = 200, body = Room), (status = 201, body = Room), Refusals))]
 pub(super) async fn create(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -35,176 +43,113 @@ pub(super) async fn create(
         Some(Ok(key)) => Some(key),
         None => None,
     };
-    let (room, fresh) = chat.create_room(&caller.user.id, &request, key).await?;
+    let (room, fresh) = chat.create_room(caller.actor(), &request, key).await?;
     Ok((made(fresh), Json(room)))
 }
 
-#[derive(Deserialize)]
-pub(super) struct List {
+/// Which rooms.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Which {
+    /// Public rooms instead of one's own.
+    #[param(value_type = Option<bool>)]
     public: Option<String>,
+    /// A part of the name of public rooms.
     #[serde(default)]
+    #[param(required = false)]
     query: String,
-    cursor: Option<String>,
-    limit: Option<String>,
 }
 
-#[derive(Serialize)]
+/// Some rooms.
+#[derive(Serialize, ToSchema)]
 pub(super) struct Rooms {
     rooms: Vec<Room>,
+    /// To pass on for more; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     cursor: Option<String>,
 }
 
+/// List rooms
+///
+/// One's own by newest activity, or public ones by a part of their name.
+#[utoipa::path(operation_id = "listRooms", get, path = "/rooms", tag = "rooms", params(Which, Paging),
+    responses((status = 200, body = Rooms), Refusals))]
 pub(super) async fn list(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
-    Params(list): Params<List>,
+    Params(which): Params<Which>,
+    Params(paging): Params<Paging>,
 ) -> Answer<Json<Rooms>> {
-    let count = limit(list.limit.as_deref())?;
-    match list.public.as_deref() {
-        Some("true") => public(&chat, &caller.user.id, &list, count).await,
-        None | Some("false") => own(&chat, &caller.user.id, &list, count).await,
+    match which.public.as_deref() {
+        Some("true") => public(&chat, caller.actor(), &which.query, &paging).await,
+        None | Some("false") => own(&chat, caller.actor(), &paging).await,
         Some(_) => Err(Failure::invalid("public is true or false.")),
     }
 }
 
-async fn own(chat: &Chat, user: &UserId, list: &List, count: u32) -> Answer<Json<Rooms>> {
-    let from = list.cursor.as_deref().map(|text| RoomsCursor::parse(text).ok_or_else(no_cursor));
-    let (rooms, next) = chat.list_rooms(user, from.transpose()?.as_ref(), count).await?;
+async fn own(chat: &Chat, actor: &Actor, paging: &Paging) -> Answer<Json<Rooms>> {
+    let count = paging.count()?;
+    let from = paging.cursor.as_deref().map(|text| RoomsCursor::parse(text).ok_or_else(no_cursor));
+    let (rooms, next) = chat.list_rooms(&actor.user, from.transpose()?.as_ref(), count).await?;
     Ok(Json(Rooms { rooms, cursor: next.map(|next| next.to_string()) }))
 }
 
-async fn public(chat: &Chat, user: &UserId, list: &List, count: u32) -> Answer<Json<Rooms>> {
-    let from = list.cursor.as_deref().map(|text| RoomId::parse(text).ok_or_else(no_cursor));
-    let rooms = chat.public_rooms(user, &list.query, from.transpose()?.as_ref(), count).await?;
+async fn public(chat: &Chat, actor: &Actor, query: &str, paging: &Paging) -> Answer<Json<Rooms>> {
+    let count = paging.count()?;
+    let from = paging.cursor.as_deref().map(|text| RoomId::parse(text).ok_or_else(no_cursor));
+    let rooms = chat.public_rooms(&actor.user, query, from.transpose()?.as_ref(), count).await?;
     let cursor = next(&rooms, count, |room| room.id.to_string());
     Ok(Json(Rooms { rooms, cursor }))
 }
 
+/// See a room
+///
+/// A public one also from outside, without role, counters, members and messages.
+#[utoipa::path(operation_id = "getRoom", get, path = "/rooms/{room}", tag = "rooms", params(InRoom),
+    responses((status = 200, body = Room), Refusals))]
 pub(super) async fn show(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
-    InRoom(room): InRoom,
+    InRoom { room }: InRoom,
 ) -> Answer<Json<Room>> {
-    Ok(Json(chat.room(&caller.user.id, &room).await?))
+    Ok(Json(chat.room(caller.actor(), &room).await?))
 }
 
-#[derive(Deserialize)]
+/// What a room is to be called.
+#[derive(Deserialize, ToSchema)]
 pub(super) struct Rename {
+    /// 1 to 128 characters.
     name: String,
 }
 
+/// Rename a room
+#[utoipa::path(operation_id = "renameRoom", patch, path = "/rooms/{room}", tag = "rooms", params(InRoom), request_body = Rename,
+    responses((status = 200, body = Room), Refusals))]
 pub(super) async fn rename(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
-    InRoom(room): InRoom,
+    InRoom { room }: InRoom,
     Body(Rename { name }): Body<Rename>,
 ) -> Answer<Json<Room>> {
-    Ok(Json(chat.rename(&caller.user.id, &room, &RoomName::parse(&name)?).await?))
+    // Whoever is not in it learns nothing from a name that could not be.
+    chat.room(caller.actor(), &room).await?;
+    Ok(Json(chat.rename(caller.actor(), &room, &RoomName::parse(&name)?).await?))
 }
 
+/// Delete a room
+///
+/// With everything in it, by an owner.
+#[utoipa::path(operation_id = "deleteRoom", delete, path = "/rooms/{room}", tag = "rooms", params(InRoom),
+    responses((status = 204), Refusals))]
 pub(super) async fn delete(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
-    InRoom(room): InRoom,
+    InRoom { room }: InRoom,
 ) -> Answer<StatusCode> {
-    chat.delete_room(&caller.user.id, &room).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-#[derive(Deserialize)]
-pub(super) struct Paging {
-    cursor: Option<String>,
-    limit: Option<String>,
-}
-
-#[derive(Serialize)]
-pub(super) struct Members {
-    members: Vec<Member>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cursor: Option<String>,
-}
-
-pub(super) async fn members(
-    State(chat): State<Arc<Chat>>,
-    caller: Caller,
-    InRoom(room): InRoom,
-    Params(paging): Params<Paging>,
-) -> Answer<Json<Members>> {
-    let count = limit(paging.limit.as_deref())?;
-    let from = paging.cursor.as_deref().map(|text| UserId::parse(text).ok_or_else(no_cursor));
-    let from = from.transpose()?;
-    let members = chat.members(&caller.user.id, &room, from.as_ref(), count).await?;
-    let cursor = next(&members, count, |member| member.user.to_string());
-    Ok(Json(Members { members, cursor }))
-}
-
-#[derive(Default, Deserialize)]
-pub(super) struct PutMember {
-    role: Option<Role>,
-}
-
-pub(super) async fn put_member(
-    State(chat): State<Arc<Chat>>,
-    caller: Caller,
-    OfMember(room, user): OfMember,
-    OptionalBody(PutMember { role }): OptionalBody<PutMember>,
-) -> Answer<impl IntoResponse> {
-    let came = chat.put_member(&caller.user.id, &room, &user, role).await?;
-    let member = chat.member(&room, &user).await?;
-    Ok((made(came), Json(member)))
-}
-
-pub(super) async fn remove_member(
-    State(chat): State<Arc<Chat>>,
-    caller: Caller,
-    OfMember(room, user): OfMember,
-) -> Answer<StatusCode> {
-    chat.remove_member(&caller.user.id, &room, &user).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-pub(super) async fn join(
-    State(chat): State<Arc<Chat>>,
-    caller: Caller,
-    InRoom(room): InRoom,
-) -> Answer<Json<Room>> {
-    Ok(Json(chat.join(&caller.user.id, &room).await?))
-}
-
-pub(super) async fn leave(
-    State(chat): State<Arc<Chat>>,
-    caller: Caller,
-    InRoom(room): InRoom,
-) -> Answer<StatusCode> {
-    chat.leave(&caller.user.id, &room).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-#[derive(Default, Deserialize)]
-pub(super) struct Mute {
-    until: Option<Timestamp>,
-}
-
-pub(super) async fn mute(
-    State(chat): State<Arc<Chat>>,
-    caller: Caller,
-    InRoom(room): InRoom,
-    OptionalBody(Mute { until }): OptionalBody<Mute>,
-) -> Answer<StatusCode> {
-    chat.mute(&caller.user.id, &room, until).await?;
+    chat.delete_room(caller.actor(), &room).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) fn made(fresh: bool) -> StatusCode {
     if fresh { StatusCode::CREATED } else { StatusCode::OK }
-}
-
-/// A full page may have another one behind it.
-fn next<T>(shown: &[T], count: u32, name: impl Fn(&T) -> String) -> Option<String> {
-    (shown.len() == count as usize).then(|| shown.last().map(name)).flatten()
-}
-
-fn no_cursor() -> Failure {
-    Failure::invalid("This cursor is not one that was given out.")
 }

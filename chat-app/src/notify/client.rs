@@ -38,16 +38,16 @@ pub(crate) struct Client {
 
 /// What came back.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
     pub(super) retry_after: Option<Duration>,
     /// Its beginning, up to [`ANSWER`].
-    pub(super) body: Bytes,
+    pub(crate) body: Bytes,
 }
 
 /// Nothing came back.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Silence {
+pub(crate) enum Silence {
     #[error("no answer within {} s", .0.as_secs_f32())]
     Late(Duration),
     /// The address leads where it must not.
@@ -97,10 +97,21 @@ impl Client {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = to.clone();
         request.headers_mut().extend(headers.iter().cloned());
+        self.answer(request, ANSWER).await
+    }
+
+    /// Asks for what is there, and reads `most` of it.
+    pub(crate) async fn get(&self, from: &Uri, most: usize) -> Result<Answer, Silence> {
+        let mut request = Request::new(Full::default());
+        *request.uri_mut() = from.clone();
+        self.answer(request, most).await
+    }
+
+    async fn answer(&self, request: Request<Full<Bytes>>, most: usize) -> Result<Answer, Silence> {
         let answered = tokio::time::timeout(self.patience, async {
             let response = self.pool.request(request).await.map_err(silence)?;
             let (parts, body) = response.into_parts();
-            Ok((parts, beginning(body).await))
+            Ok((parts, beginning(body, most).await))
         });
         let (parts, body) = answered.await.map_err(|_| Silence::Late(self.patience))??;
         Ok(Answer { status: parts.status, retry_after: retry_after(&parts.headers), body })
@@ -108,12 +119,12 @@ impl Client {
 }
 
 /// Reads up to the cap; what is broken off there is as good as its beginning.
-async fn beginning(mut body: hyper::body::Incoming) -> Bytes {
+async fn beginning(mut body: hyper::body::Incoming, most: usize) -> Bytes {
     let mut read = BytesMut::new();
-    while read.len() < ANSWER {
+    while read.len() < most {
         let Some(Ok(frame)) = body.frame().await else { break };
         if let Ok(data) = frame.into_data() {
-            let rest = ANSWER - read.len();
+            let rest = most - read.len();
             read.extend_from_slice(&data[..data.len().min(rest)]);
         }
     }

@@ -37,6 +37,7 @@ pub(crate) use self::{
     endpoint::{Endpoint, Reach},
     gateway::{Address, PushGateway},
     gateways::{Fcm, Gateways, LogGateway, ServiceAccount, Vapid, WebPush, Webhook},
+    hours::QuietHours,
     metrics::describe as describe_metrics,
     rule::{Blocks, Candidate, Said, Window, Wishes},
     sender::Sender,

@@ -1,8 +1,5 @@
 //! Saying it otherwise, and taking it back.
 
-use std::time::Duration;
-
-use moka::future::Cache;
 use serde::Deserialize;
 use stomp_server::{
     broker::Publish,
@@ -10,48 +7,15 @@ use stomp_server::{
 };
 
 use super::{
-    Chat,
+    Chat, Use,
     log::json_message,
     messages::{Outgoing, Sent},
+    uses::used_otherwise,
 };
 use crate::domain::{
-    ClientMessageId, Content, Event, Kind, Message, MessageId, Role, RoomId, Timestamp, UserId,
-    no_such_message, room_topic,
+    Actor, ClientMessageId, Content, Event, Kind, Message, MessageId, Role, RoomId, Timestamp,
+    UserId, no_such_message, room_topic,
 };
-
-/// What a client-message-id was used for. One namespace for all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Use {
-    Send,
-    Edit,
-    Delete,
-}
-
-/// What recent ids were used for, as long as the log's own dedupe remembers them.
-pub(crate) struct Uses(Cache<(RoomId, UserId, ClientMessageId), Use>);
-
-/// As long as the log's window.
-const WINDOW: Duration = Duration::from_secs(600);
-const CAPACITY: u64 = 100_000;
-
-impl Uses {
-    pub(crate) fn new() -> Self {
-        Self(Cache::builder().max_capacity(CAPACITY).time_to_live(WINDOW).build())
-    }
-
-    /// Refuses an id that was used for something else.
-    pub(super) async fn check(
-        &self,
-        room: &RoomId,
-        user: &UserId,
-        id: &ClientMessageId,
-        wanted: Use,
-    ) -> Result<(), Problem> {
-        let key = (room.clone(), user.clone(), id.clone());
-        let used = self.0.get_with(key, async move { wanted }).await;
-        if used == wanted { Ok(()) } else { Err(used_otherwise()) }
-    }
-}
 
 #[derive(Deserialize)]
 struct Target {
@@ -62,73 +26,79 @@ impl Chat {
     /// An edit as STOMP says it: the message's id stands in the body.
     pub(crate) async fn compose_edit(
         &self,
-        user: &UserId,
+        actor: &Actor,
         room: &RoomId,
         client_id: Option<&str>,
         body: &[u8],
     ) -> Result<Outgoing, Problem> {
-        self.memberships.role(room, user).await?;
+        self.memberships.role(room, actor).await?;
         let client_id = required(client_id)?;
-        self.edit(user, room, &target(body)?, client_id, body).await
+        self.edit(actor, room, &target(body)?, client_id, body).await
     }
 
     /// A deletion as STOMP says it.
     pub(crate) async fn compose_delete(
         &self,
-        user: &UserId,
+        actor: &Actor,
         room: &RoomId,
         client_id: Option<&str>,
         body: &[u8],
     ) -> Result<Outgoing, Problem> {
-        self.memberships.role(room, user).await?;
+        self.memberships.role(room, actor).await?;
         let client_id = required(client_id)?;
-        self.delete(user, room, &target(body)?, client_id).await
+        self.delete(actor, room, &target(body)?, client_id).await
     }
 
     /// Edits, and returns when the log has it.
     pub(crate) async fn edit_message(
         &self,
-        user: &UserId,
+        actor: &Actor,
         room: &RoomId,
         id: &MessageId,
         client_id: Option<&str>,
         body: &[u8],
     ) -> Result<Sent, Problem> {
-        self.memberships.role(room, user).await?;
+        self.memberships.role(room, actor).await?;
         let client_id = super::messages::client_message_id(client_id)?;
-        let outgoing = self.edit(user, room, id, client_id, body).await?;
+        let outgoing = self.edit(actor, room, id, client_id, body).await?;
         self.publish(outgoing).await
     }
 
     /// Deletes, and returns when the log has it.
     pub(crate) async fn delete_message(
         &self,
-        user: &UserId,
+        actor: &Actor,
         room: &RoomId,
         id: &MessageId,
         client_id: Option<&str>,
     ) -> Result<Sent, Problem> {
-        self.memberships.role(room, user).await?;
+        self.memberships.role(room, actor).await?;
         let client_id = super::messages::client_message_id(client_id)?;
-        let outgoing = self.delete(user, room, id, client_id).await?;
+        let outgoing = self.delete(actor, room, id, client_id).await?;
         self.publish(outgoing).await
     }
 
     async fn edit(
         &self,
-        user: &UserId,
+        actor: &Actor,
         room: &RoomId,
         id: &MessageId,
         client_id: ClientMessageId,
         body: &[u8],
     ) -> Result<Outgoing, Problem> {
+        let user = &actor.user;
+        let is_retry = self.used_before(room, user, &client_id, Use::Edit).await?;
         let membership = self.memberships.of(room).await?;
         let mut content = Content::parse(body)?;
         content.keep_mentions(|user| membership.members.contains_key(user));
-        self.check_use(room, user, &client_id, Use::Edit).await?;
+        self.rate.take(user)?;
         let before = self.present(room, id).await?;
         if before.sender != *user {
             return Err(forbidden("Nobody edits what others said."));
+        }
+        if before.deleted && is_retry {
+            // The log knows its key, or else it comes too late to change anything.
+            return Ok(change(user, room, id, &client_id, &deletion(user, room, id)));
         }
         if before.deleted {
             return Err(Problem::new(Code::Conflict, "This message has been deleted."));
@@ -138,31 +108,33 @@ impl Chat {
         let at = Timestamp::now();
         let message = Message { content, edited_at: Some(at), ordinal: None, ..before };
         let event = Event::Edited { room: room.clone(), at, message };
+        self.uses.note(room, user, &client_id, Use::Edit).await;
         Ok(change(user, room, id, &client_id, &event))
     }
 
     async fn delete(
         &self,
-        user: &UserId,
+        actor: &Actor,
         room: &RoomId,
         id: &MessageId,
         client_id: ClientMessageId,
     ) -> Result<Outgoing, Problem> {
-        self.check_use(room, user, &client_id, Use::Delete).await?;
+        let user = &actor.user;
+        self.used_before(room, user, &client_id, Use::Delete).await?;
+        self.rate.take(user)?;
         let message = self.present(room, id).await?;
-        if message.sender != *user {
-            self.check_may_moderate(user, room).await?;
+        if message.sender != *user && !message.deleted {
+            self.check_may_moderate(actor, room).await?;
         }
-        let at = Timestamp::now();
-        let event = Event::Deleted { room: room.clone(), at, id: id.clone(), by: user.clone() };
+        let event = deletion(user, room, id);
+        self.uses.note(room, user, &client_id, Use::Delete).await;
         Ok(change(user, room, id, &client_id, &event))
     }
 
     /// In a group, its owners and admins delete what others said.
-    async fn check_may_moderate(&self, user: &UserId, room: &RoomId) -> Result<(), Problem> {
-        let role = self.memberships.role(room, user).await?;
-        let seen = self.room(user, room).await?;
-        if role >= Role::Admin && seen.kind == Kind::Group {
+    async fn check_may_moderate(&self, actor: &Actor, room: &RoomId) -> Result<(), Problem> {
+        let role = self.memberships.role(room, actor).await?;
+        if role >= Role::Admin && self.memberships.of(room).await?.kind == Kind::Group {
             return Ok(());
         }
         Err(forbidden("Only owners and admins delete what others said."))
@@ -174,21 +146,29 @@ impl Chat {
         self.history.message(room, id).await?.ok_or_else(no_such_message)
     }
 
-    /// Recent uses are in memory; older sends are rows.
-    async fn check_use(
+    /// Whether the id was used before for the same kind of thing. Recent uses are in memory;
+    /// older sends are rows.
+    async fn used_before(
         &self,
         room: &RoomId,
         user: &UserId,
         client_id: &ClientMessageId,
         wanted: Use,
-    ) -> Result<(), Problem> {
-        self.uses.check(room, user, client_id, wanted).await?;
-        let sent = MessageId::of(room, user, client_id);
-        match self.history.message(room, &sent).await? {
-            Some(_) => Err(used_otherwise()),
-            None => Ok(()),
+    ) -> Result<bool, Problem> {
+        let before = self.uses.before(room, user, client_id, wanted).await?;
+        if !before {
+            let sent = MessageId::of(room, user, client_id);
+            if self.history.message(room, &sent).await?.is_some() {
+                return Err(used_otherwise());
+            }
         }
+        Ok(before)
     }
+}
+
+fn deletion(user: &UserId, room: &RoomId, id: &MessageId) -> Event {
+    let at = Timestamp::now();
+    Event::Deleted { room: room.clone(), at, id: id.clone(), by: user.clone() }
 }
 
 fn change(
@@ -220,8 +200,4 @@ fn required(client_id: Option<&str>) -> Result<ClientMessageId, Problem> {
 
 fn forbidden(detail: &'static str) -> Problem {
     Problem::new(Code::Forbidden, detail)
-}
-
-fn used_otherwise() -> Problem {
-    Problem::new(Code::Conflict, "This client-message-id was used for something else.")
 }

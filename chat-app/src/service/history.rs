@@ -9,7 +9,7 @@ use stomp_server::{
 
 use super::Chat;
 use crate::{
-    domain::{Message, MessageId, Page, RoomId, UserId, no_such_message},
+    domain::{Actor, Message, MessageId, Page, RoomId, no_such_message},
     ports::Range,
 };
 
@@ -39,7 +39,7 @@ impl Chat {
     /// A page of a room that `viewer` is in.
     pub(crate) async fn page(
         &self,
-        viewer: &UserId,
+        viewer: &Actor,
         room: &RoomId,
         query: &PageQuery,
     ) -> Result<Arc<Page>, Problem> {
@@ -67,7 +67,7 @@ impl Chat {
     /// One message of a room that `viewer` is in.
     pub(crate) async fn message(
         &self,
-        viewer: &UserId,
+        viewer: &Actor,
         room: &RoomId,
         id: &MessageId,
     ) -> Result<Message, Problem> {

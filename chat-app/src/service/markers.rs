@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Chat, Log, log::json_message};
 use crate::domain::{
-    Event, Marker, MarkerKind, ReadUpTo, RoomId, Timestamp, UserId, markers_topic,
+    Actor, Event, Marker, MarkerKind, ReadUpTo, RoomId, Timestamp, UserId, markers_topic,
 };
 
 /// Markers on their way to the task; senders wait beyond that.
@@ -33,12 +33,12 @@ impl Chat {
     /// Takes a marker over; it is told with others of its room.
     pub(crate) async fn mark_read(
         &self,
-        user: &UserId,
+        actor: &Actor,
         room: &RoomId,
         body: &[u8],
     ) -> Result<(), Problem> {
-        self.memberships.role(room, user).await?;
-        let marker = Marker::new(user.clone(), self.up_to(body)?);
+        self.memberships.member(room, &actor.user).await?;
+        let marker = self.marker(actor, body).await?;
         self.markers.add(room.clone(), MarkerKind::Read, marker).await
     }
 
@@ -46,34 +46,40 @@ impl Chat {
     /// know that.
     pub(crate) async fn mark_delivered(
         &self,
-        user: &UserId,
+        actor: &Actor,
         room: &RoomId,
         follows: bool,
         body: &[u8],
     ) -> Result<(), Problem> {
-        self.memberships.role(room, user).await?;
+        self.memberships.member(room, &actor.user).await?;
         if !follows {
             let detail = "Only a session that is subscribed to the room says what it has.";
             return Err(Problem::new(Code::Forbidden, detail));
         }
-        let marker = Marker::new(user.clone(), self.up_to(body)?);
+        let marker = self.marker(actor, body).await?;
         self.markers.add(room.clone(), MarkerKind::Delivered, marker).await
     }
 
     /// Sets a marker and waits until the room list knows it.
     pub(crate) async fn set_read(
         &self,
-        user: &UserId,
+        actor: &Actor,
         room: &RoomId,
         body: &[u8],
     ) -> Result<(), Problem> {
-        self.memberships.role(room, user).await?;
-        let marker = Marker::new(user.clone(), self.up_to(body)?);
+        self.memberships.member(room, &actor.user).await?;
+        let marker = self.marker(actor, body).await?;
         let accepted = self.log.append(record(room, MarkerKind::Read, vec![marker])).await?;
         if let Some(position) = accepted.position {
             self.progress.reached(self.log.partition_of(room), position, PATIENCE).await;
         }
         Ok(())
+    }
+
+    async fn marker(&self, actor: &Actor, body: &[u8]) -> Result<Marker, Problem> {
+        let up_to = self.up_to(body)?;
+        let private = self.privacy.of(&actor.user).await?;
+        Ok(Marker { private, ..Marker::new(actor.user.clone(), up_to) })
     }
 
     fn up_to(&self, body: &[u8]) -> Result<ReadUpTo, Problem> {

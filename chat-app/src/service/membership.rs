@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{Currency, hits::Hits};
 use crate::{
-    domain::{Role, RoomId, UserId, no_such_room},
+    domain::{Actor, Role, RoomId, UserId, no_such_room},
     ports::{Membership, Rooms},
 };
 
@@ -48,11 +48,22 @@ impl Memberships {
         Self { rooms, known, seen, currency, hits: Hits::of("memberships") }
     }
 
-    /// The role of `user` in `room`.
+    /// The role of `actor` in `room`; a service has that of an owner everywhere.
+    ///
+    /// # Errors
+    /// `not-found`, whether the room does not exist or may not be known of.
+    pub(crate) async fn role(&self, room: &RoomId, actor: &Actor) -> Result<Role, Problem> {
+        match actor.is_service {
+            true => self.of(room).await.map(|_| Role::Owner),
+            false => self.member(room, &actor.user).await,
+        }
+    }
+
+    /// The role that `user` has in `room` as one of its members.
     ///
     /// # Errors
     /// `not-found`, whether the room does not exist or the user is not in it.
-    pub(crate) async fn role(&self, room: &RoomId, user: &UserId) -> Result<Role, Problem> {
+    pub(crate) async fn member(&self, room: &RoomId, user: &UserId) -> Result<Role, Problem> {
         self.of(room).await?.members.get(user).copied().ok_or_else(no_such_room)
     }
 

@@ -1,17 +1,20 @@
 //! Saying something: checked, given its id, and handed to the log.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use stomp_server::{
     broker::{Position, Publish},
     problem::{Code, Problem},
 };
 
-use super::{Chat, changes::Use, log::json_message};
-use crate::domain::{
-    ClientMessageId, Content, Event, Message, MessageId, RoomId, Timestamp, UserId,
-    no_such_message, room_topic,
+use super::{Chat, Use, log::json_message};
+use crate::{
+    domain::{
+        Actor, ClientMessageId, Content, Event, Message, MessageId, RoomId, Timestamp, UserId,
+        no_such_message, no_such_room, room_topic,
+    },
+    ports::Membership,
 };
 
 /// How long a reply waits for the store to have the message that it answers.
@@ -25,7 +28,7 @@ pub(crate) struct Outgoing {
 }
 
 /// A message that the log has.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Sent {
     pub(crate) message_id: MessageId,
     pub(crate) position: String,
@@ -33,38 +36,65 @@ pub(crate) struct Sent {
     pub(crate) duplicate: bool,
 }
 
+/// Whom a service speaks for.
+#[derive(Deserialize)]
+struct Spoken {
+    sender: Option<String>,
+}
+
 impl Chat {
     /// Checks what somebody wants to say and makes it ready for the log.
     pub(crate) async fn compose(
         &self,
-        sender: &UserId,
+        actor: &Actor,
         room: &RoomId,
         client_id: Option<&str>,
         body: &[u8],
     ) -> Result<Outgoing, Problem> {
         let membership = self.memberships.of(room).await?;
-        if !membership.members.contains_key(sender) {
-            return Err(crate::domain::no_such_room());
+        if !actor.is_service && !membership.members.contains_key(&actor.user) {
+            return Err(no_such_room());
         }
         let client_id = client_message_id(client_id)?;
-        self.uses.check(room, sender, &client_id, Use::Send).await?;
+        let sender = sender(actor, &membership, body)?;
+        // A retry is the same message, whatever it says and whatever has changed since.
+        let is_retry = self.uses.before(room, &sender, &client_id, Use::Send).await?;
         let mut content = Content::parse(body)?;
-        content.keep_mentions(|user| membership.members.contains_key(user));
-        if let Some(id) = &content.reply_to {
-            self.check_exists(room, id).await?;
+        if !is_retry {
+            self.check_first_time(&membership, room, &sender, &content).await?;
         }
-        Ok(outgoing(sender, room, client_id, content))
+        content.keep_mentions(|user| membership.members.contains_key(user));
+        let outgoing = outgoing(&sender, room, &client_id, content);
+        self.uses.note(room, &sender, &client_id, Use::Send).await;
+        Ok(outgoing)
+    }
+
+    async fn check_first_time(
+        &self,
+        membership: &Arc<Membership>,
+        room: &RoomId,
+        sender: &UserId,
+        content: &Content,
+    ) -> Result<(), Problem> {
+        if membership.blocked {
+            return Err(Problem::new(Code::Forbidden, "Nothing can be sent to this room."));
+        }
+        self.rate.take(sender)?;
+        match &content.reply_to {
+            Some(id) => self.check_exists(room, id).await,
+            None => Ok(()),
+        }
     }
 
     /// Says it, and returns when the log has it.
     pub(crate) async fn send(
         &self,
-        sender: &UserId,
+        actor: &Actor,
         room: &RoomId,
         client_id: Option<&str>,
         body: &[u8],
     ) -> Result<Sent, Problem> {
-        let outgoing = self.compose(sender, room, client_id, body).await?;
+        let outgoing = self.compose(actor, room, client_id, body).await?;
         self.publish(outgoing).await
     }
 
@@ -98,6 +128,19 @@ impl Chat {
     }
 }
 
+/// Who it is from: a service may say so, from everybody else the field is ignored.
+fn sender(actor: &Actor, membership: &Membership, body: &[u8]) -> Result<UserId, Problem> {
+    if !actor.is_service {
+        return Ok(actor.user.clone());
+    }
+    let invalid = |detail: &'static str| Problem::new(Code::Invalid, detail);
+    let spoken: Spoken = serde_json::from_slice(body)
+        .map_err(|_| invalid("The body is not a message in JSON, or its sender is no user."))?;
+    let Some(sender) = spoken.sender else { return Ok(actor.user.clone()) };
+    let sender = UserId::parse(&sender).filter(|user| membership.members.contains_key(user));
+    sender.ok_or_else(|| invalid("The sender is not in this room."))
+}
+
 pub(super) fn client_message_id(given: Option<&str>) -> Result<ClientMessageId, Problem> {
     let Some(text) = given else { return Ok(ClientMessageId::fresh()) };
     ClientMessageId::parse(text).ok_or_else(|| {
@@ -108,10 +151,10 @@ pub(super) fn client_message_id(given: Option<&str>) -> Result<ClientMessageId, 
 fn outgoing(
     sender: &UserId,
     room: &RoomId,
-    client_id: ClientMessageId,
+    client_id: &ClientMessageId,
     content: Content,
 ) -> Outgoing {
-    let message_id = MessageId::of(room, sender, &client_id);
+    let message_id = MessageId::of(room, sender, client_id);
     let at = Timestamp::now();
     let message = Message {
         id: message_id.clone(),

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier, password_hash::SaltString};
 use stomp_server::problem::{Code, Problem};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::Password;
 
@@ -28,7 +28,8 @@ impl Passwords {
     }
 
     pub(crate) async fn hash(&self, password: Password) -> Result<String, Problem> {
-        self.in_turn(move || {
+        let turn = self.turn().await?;
+        Self::work(turn, move || {
             let salt = SaltString::encode_b64(&rand::random::<[u8; 16]>()).map_err(broken)?;
             let hash =
                 Argon2::default().hash_password(password.as_bytes(), &salt).map_err(broken)?;
@@ -38,12 +39,17 @@ impl Passwords {
     }
 
     /// Whether the password is the one of this hash. Without a hash it never is, and takes as long.
+    /// `may_try` is asked again once its turn has come: many who try at once are not let
+    /// through by a bound that none of them had passed when they came.
     pub(crate) async fn matches(
         &self,
         password: Password,
         hash: Option<String>,
+        may_try: impl FnOnce() -> Result<(), Problem>,
     ) -> Result<bool, Problem> {
-        self.in_turn(move || {
+        let turn = self.turn().await?;
+        may_try()?;
+        Self::work(turn, move || {
             let parsed = PasswordHash::new(hash.as_deref().unwrap_or(NOBODYS)).map_err(broken)?;
             let same = Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok();
             Ok(same && hash.is_some())
@@ -51,16 +57,19 @@ impl Passwords {
         .await
     }
 
-    async fn in_turn<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
-    ) -> Result<T, Problem> {
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
         let busy = || {
             Problem::new(Code::Unavailable, "Too many people log in at the moment.")
                 .with_retry_after(Duration::from_secs(5))
         };
         let turn = tokio::time::timeout(PATIENCE, self.turns.clone().acquire_owned());
-        let turn = turn.await.map_err(|_| busy())?.map_err(|_| busy())?;
+        turn.await.map_err(|_| busy())?.map_err(|_| busy())
+    }
+
+    async fn work<T: Send + 'static>(
+        turn: OwnedSemaphorePermit,
+        work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
         let done = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             work()
@@ -83,8 +92,13 @@ mod tests {
         let passwords = Passwords::new();
         let password = |text: &str| Password::parse(text.into()).unwrap();
         let hash = passwords.hash(password("correct horse")).await.unwrap();
-        assert!(passwords.matches(password("correct horse"), Some(hash.clone())).await.unwrap());
-        assert!(!passwords.matches(password("wrong horse!"), Some(hash)).await.unwrap());
-        assert!(!passwords.matches(password("correct horse"), None).await.unwrap());
+        let matches = async |text: &str, hash: Option<&String>| {
+            passwords.matches(password(text), hash.cloned(), || Ok(())).await.unwrap()
+        };
+        assert!(matches("correct horse", Some(&hash)).await);
+        assert!(!matches("wrong horse!", Some(&hash)).await);
+        assert!(!matches("correct horse", None).await);
+        let refused = || Err(Problem::new(Code::RateLimited, "too often"));
+        assert!(passwords.matches(password("correct horse"), Some(hash), refused).await.is_err());
     }
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Log, log::json_message};
 use crate::{
-    domain::room_topic,
+    domain::{markers_topic, room_topic},
     ports::{Outbox, OutboxRow},
 };
 
@@ -24,6 +24,8 @@ const WAITING: usize = 256;
 const STRIDE: u32 = 200;
 /// What nobody waits for any more is swept up this often.
 const SWEEP: Duration = Duration::from_secs(5);
+/// How events begin that nobody is told of; they stand beside the room.
+const SILENT: &str = r#"{"type":"changed","#;
 /// The publisher's name in the log's dedupe; no user is called so.
 const PUBLISHER: &str = "outbox:";
 
@@ -112,6 +114,7 @@ impl RelayTask {
 /// A second relay of the same row is a duplicate while the log remembers; behind that,
 /// readers go by the version.
 fn publication(row: OutboxRow) -> Publish {
-    Publish::kept(json_message(&room_topic(&row.room), row.event))
-        .deduplicated(PUBLISHER, row.id.to_string())
+    let is_silent = row.event.starts_with(SILENT);
+    let route = if is_silent { markers_topic(&row.room) } else { room_topic(&row.room) };
+    Publish::kept(json_message(&route, row.event)).deduplicated(PUBLISHER, row.id.to_string())
 }

@@ -9,7 +9,7 @@ use stomp_server::problem::{Code, Problem};
 use super::Chat;
 use crate::{
     domain::{
-        Change, Kind, Member, Role, Room, RoomId, RoomName, Standing, Timestamp, UserId,
+        Actor, Change, Kind, Member, Role, Room, RoomId, RoomName, Standing, Timestamp, UserId,
         no_such_room,
     },
     ports::{Created, NewRoom, RoomsCursor},
@@ -18,10 +18,10 @@ use crate::{
 /// People that a room may begin with.
 const FIRST_MEMBERS_MAX: usize = 1000;
 /// Attempts at a change while others change the same room.
-const ATTEMPTS: usize = 20;
+pub(super) const ATTEMPTS: usize = 20;
 
 /// A room that somebody wants.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
 pub(crate) struct RoomRequest {
     kind: Kind,
     #[serde(default)]
@@ -35,7 +35,7 @@ impl Chat {
     /// Makes a room. The second value is false if it was there already.
     pub(crate) async fn create_room(
         &self,
-        by: &UserId,
+        by: &Actor,
         request: &RoomRequest,
         key: Option<&str>,
     ) -> Result<(Room, bool), Problem> {
@@ -43,6 +43,9 @@ impl Chat {
         let (id, fresh) = match self.rooms.create(&room).await? {
             Created::Fresh(id) => (id, true),
             Created::Existing(id) => (id, false),
+            Created::Blocked => {
+                return Err(Problem::new(Code::Forbidden, "This room cannot be made."));
+            }
             Created::KeyReused => {
                 return Err(invalid_key(
                     Code::Conflict,
@@ -56,31 +59,23 @@ impl Chat {
 
     async fn new_room(
         &self,
-        by: &UserId,
+        by: &Actor,
         request: &RoomRequest,
         key: Option<&str>,
     ) -> Result<NewRoom, Problem> {
-        let others = self.others(by, &request.members).await?;
+        let others = self.others(&by.user, &request.members).await?;
         let name = request.name.as_deref().map(RoomName::parse).transpose()?;
-        let (mine, theirs) = match request.kind {
-            Kind::Direct if others.len() != 1 => {
-                return Err(invalid("A direct room has exactly one other member."));
-            }
-            Kind::Direct if request.public || name.is_some() => {
-                return Err(invalid("A direct room has no name and is never public."));
-            }
-            Kind::Direct => (Role::Member, Role::Member),
-            Kind::Group => (Role::Owner, Role::Member),
-        };
-        let mut members = vec![(by.clone(), mine)];
-        members.extend(others.into_iter().map(|user| (user, theirs)));
+        if request.kind == Kind::Direct && (request.public || name.is_some()) {
+            return Err(invalid("A direct room has no name and is never public."));
+        }
+        let members = first_members(by, request.kind, others)?;
         Ok(NewRoom {
             id: RoomId::fresh(),
             kind: request.kind,
             public: request.public,
             name,
             members,
-            by: by.clone(),
+            by: by.user.clone(),
             at: Timestamp::now(),
             idempotency: key.map(|key| idempotency(key, request)).transpose()?,
         })
@@ -103,8 +98,13 @@ impl Chat {
     }
 
     /// A room as `viewer` may see it.
-    pub(crate) async fn room(&self, viewer: &UserId, room: &RoomId) -> Result<Room, Problem> {
-        self.rooms.room(room, viewer).await?.ok_or_else(no_such_room)
+    pub(crate) async fn room(&self, viewer: &Actor, room: &RoomId) -> Result<Room, Problem> {
+        let seen = match self.rooms.room(room, &viewer.user).await? {
+            Some(seen) if seen.role.is_some() || !viewer.is_service => Some(seen),
+            _ if viewer.is_service => self.rooms.whole(room).await?,
+            seen => seen,
+        };
+        seen.ok_or_else(no_such_room)
     }
 
     /// One's rooms, newest activity first.
@@ -131,26 +131,36 @@ impl Chat {
     /// Who is in a room that `viewer` is in.
     pub(crate) async fn members(
         &self,
-        viewer: &UserId,
+        viewer: &Actor,
         room: &RoomId,
         from: Option<&UserId>,
         limit: u32,
     ) -> Result<Vec<Member>, Problem> {
         self.memberships.role(room, viewer).await?;
-        Ok(self.rooms.members(room, from, limit).await?)
+        let mut members = self.rooms.members(room, from, limit).await?;
+        if self.memberships.of(room).await?.members.len() <= Room::MEMBERS_SHOWN {
+            let users: Vec<_> = members.iter().map(|member| member.user.clone()).collect();
+            let online = self.presences.online(&users).await?;
+            for member in &mut members {
+                member.online = Some(online.contains(&member.user));
+            }
+        }
+        Ok(members)
     }
 
     /// One member, as it is shown.
     pub(crate) async fn member(&self, room: &RoomId, user: &UserId) -> Result<Member, Problem> {
-        let role = self.memberships.role(room, user).await?;
+        let role = self.memberships.of(room).await?.members.get(user).copied();
+        let role = role.ok_or_else(no_such_room)?;
         let name = self.accounts.user(user).await?.map(|user| user.name);
-        Ok(Member { user: user.clone(), name: name.unwrap_or_else(|| user.to_string()), role })
+        let name = name.unwrap_or_else(|| user.to_string());
+        Ok(Member { user: user.clone(), name, role, online: None })
     }
 
     /// Puts `user` into the room or changes its role. True if it came in.
     pub(crate) async fn put_member(
         &self,
-        by: &UserId,
+        by: &Actor,
         room: &RoomId,
         user: &UserId,
         role: Option<Role>,
@@ -161,58 +171,55 @@ impl Chat {
         }
         self.check_known(std::slice::from_ref(user), Code::NotFound).await?;
         let came = standing.target.is_none();
-        self.change(room, by, user, |standing| standing.put(by, user, role)).await?;
+        self.change(room, by, user, |standing| standing.put(&by.user, user, role)).await?;
         Ok(came)
     }
 
     /// Removes `user`; of oneself it is leaving.
     pub(crate) async fn remove_member(
         &self,
-        by: &UserId,
+        by: &Actor,
         room: &RoomId,
         user: &UserId,
     ) -> Result<(), Problem> {
-        if by == user {
-            return self.leave(user, room).await;
+        if by.user == *user {
+            return self.leave(by, room).await;
         }
-        self.change(room, by, user, |standing| standing.remove(by, user)).await
-    }
-
-    /// Comes into a public room.
-    pub(crate) async fn join(&self, user: &UserId, room: &RoomId) -> Result<Room, Problem> {
-        self.change(room, user, user, |standing| standing.join(user)).await?;
-        self.room(user, room).await
+        self.change(room, by, user, |standing| standing.remove(&by.user, user)).await
     }
 
     /// Goes. A direct room is only hidden until its next message.
-    pub(crate) async fn leave(&self, user: &UserId, room: &RoomId) -> Result<(), Problem> {
-        let standing = self.standing(room, user, user).await?;
+    pub(crate) async fn leave(&self, actor: &Actor, room: &RoomId) -> Result<(), Problem> {
+        // Nobody leaves by what a service may: only who is in the room goes.
+        let person = Actor::person(actor.user.clone());
+        let user = &person.user;
+        let standing = self.standing(room, &person, user).await?;
         if standing.kind == Kind::Direct && standing.actor.is_some() {
             return Ok(self.rooms.hide(room, user).await?);
         }
-        self.change(room, user, user, |standing| standing.leave(user)).await
+        self.change(room, &person, user, |standing| standing.leave(user)).await
     }
 
     /// Keeps the room quiet for `user`; without an end, for ever.
     pub(crate) async fn mute(
         &self,
-        user: &UserId,
+        actor: &Actor,
         room: &RoomId,
         until: Option<Timestamp>,
     ) -> Result<(), Problem> {
-        self.memberships.role(room, user).await?;
-        Ok(self.rooms.mute(room, user, until.unwrap_or(Timestamp::FOREVER)).await?)
+        self.memberships.member(room, &actor.user).await?;
+        Ok(self.rooms.mute(room, &actor.user, until.unwrap_or(Timestamp::FOREVER)).await?)
     }
 
     /// Gives the room another name.
     pub(crate) async fn rename(
         &self,
-        by: &UserId,
+        by: &Actor,
         room: &RoomId,
         name: &RoomName,
     ) -> Result<Room, Problem> {
         for _ in 0..ATTEMPTS {
-            let standing = self.standing(room, by, by).await?;
+            let standing = self.standing(room, by, &by.user).await?;
             standing.rename()?;
             let renamed = self.rooms.rename(room, standing.version, name, Timestamp::now()).await?;
             if let Some(version) = renamed {
@@ -224,11 +231,12 @@ impl Chat {
     }
 
     /// Ends the room.
-    pub(crate) async fn delete_room(&self, by: &UserId, room: &RoomId) -> Result<(), Problem> {
+    pub(crate) async fn delete_room(&self, by: &Actor, room: &RoomId) -> Result<(), Problem> {
         for _ in 0..ATTEMPTS {
-            let standing = self.standing(room, by, by).await?;
+            let standing = self.standing(room, by, &by.user).await?;
             standing.delete()?;
-            let deleted = self.rooms.delete(room, standing.version, by, Timestamp::now()).await?;
+            let deleted =
+                self.rooms.delete(room, standing.version, &by.user, Timestamp::now()).await?;
             if let Some(version) = deleted {
                 return self.changed(room, version).await;
             }
@@ -236,20 +244,11 @@ impl Chat {
         Err(busy())
     }
 
-    async fn standing(
-        &self,
-        room: &RoomId,
-        actor: &UserId,
-        target: &UserId,
-    ) -> Result<Standing, Problem> {
-        self.rooms.standing(room, actor, target).await?.ok_or_else(no_such_room)
-    }
-
     /// Decides, and makes the change if nobody else has changed the room meanwhile.
-    async fn change(
+    pub(super) async fn change(
         &self,
         room: &RoomId,
-        actor: &UserId,
+        actor: &Actor,
         target: &UserId,
         decide: impl Fn(&Standing) -> Result<Option<Change>, Problem>,
     ) -> Result<(), Problem> {
@@ -264,10 +263,26 @@ impl Chat {
     }
 
     /// The change is committed: nobody here rests on the past, and the log tells everybody.
-    async fn changed(&self, room: &RoomId, version: i64) -> Result<(), Problem> {
+    pub(super) async fn changed(&self, room: &RoomId, version: i64) -> Result<(), Problem> {
         self.memberships.changed(room, version).await;
         self.relay.flush().await
     }
+}
+
+/// Who a room begins with. A service makes a direct room for the two that it names.
+fn first_members(
+    by: &Actor,
+    kind: Kind,
+    others: Vec<UserId>,
+) -> Result<Vec<(UserId, Role)>, Problem> {
+    let mine = match (kind, by.is_service, others.len()) {
+        (Kind::Direct, _, 1) => Some(Role::Member),
+        (Kind::Direct, true, 2) => None,
+        (Kind::Direct, ..) => return Err(invalid("A direct room has exactly one other member.")),
+        (Kind::Group, ..) => Some(Role::Owner),
+    };
+    let mine = mine.map(|role| (by.user.clone(), role));
+    Ok(mine.into_iter().chain(others.into_iter().map(|user| (user, Role::Member))).collect())
 }
 
 fn idempotency(key: &str, request: &RoomRequest) -> Result<(String, String), Problem> {
@@ -291,7 +306,7 @@ fn invalid_key(code: Code, detail: &'static str) -> Problem {
     Problem::new(code, detail)
 }
 
-fn busy() -> Problem {
+pub(super) fn busy() -> Problem {
     Problem::new(Code::Unavailable, "The room changes too often at the moment.")
         .with_retry_after(std::time::Duration::from_secs(1))
 }

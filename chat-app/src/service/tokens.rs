@@ -1,81 +1,166 @@
 //! Tokens: made, checked, given up.
 
-use std::{collections::HashSet, io, path::Path, sync::Arc, time::Duration};
-
-use jsonwebtoken::{
-    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode, errors::ErrorKind,
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, Instant},
 };
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
-use stomp_server::problem::{Code, Problem};
+use sha2::{Digest, Sha256};
+use stomp_server::{
+    auth::jwt::{self, TokensError, Verified},
+    problem::{Code, Problem},
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::foreign::Foreign;
 use crate::{
-    domain::{Timestamp, UserId},
-    ports::{Accounts, StoreResult},
+    domain::{Actor, Cutoff, Timestamp, UserId},
+    ports::{Accounts, People, StoreResult},
 };
 
 /// How long a token lasts that says nothing else.
 pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Clocks of other machines may be off by this much.
-const LEEWAY: Duration = Duration::from_secs(60);
 /// How soon a token that another process revoked is noticed here.
 const REFRESH: Duration = Duration::from_secs(10);
-/// Bytes of the secret, before it is written in hex.
-const SECRET: usize = 32;
+/// Cutoffs are remembered for this long, for sessions that are looked at again every few
+/// seconds; whoever logs in later meets the one in its account.
+const CUTOFFS_KNOWN: Duration = Duration::from_secs(10 * 60);
+/// The word in `scope` that makes a token a service's.
+const SERVICE: &str = "service";
 
 /// Who a request comes from, as its token says.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
-    pub(crate) user: UserId,
-    /// The token's id.
-    pub(crate) token: Arc<str>,
-    /// The token's end, without leeway.
-    pub(crate) expires: Timestamp,
+    pub(crate) actor: Actor,
+    pub(crate) token: Token,
+    /// When it stops to hold, leeway included.
+    pub(crate) expires: Instant,
+    /// What an existing service says of its user; none for our own tokens.
+    pub(crate) newcomer: Option<Newcomer>,
 }
 
-impl Identity {
-    /// How long it lasts from now on, leeway included.
-    pub(crate) fn remaining(&self) -> Duration {
-        let end = self.expires.after(LEEWAY).millis();
-        let now = Timestamp::now().millis();
-        Duration::from_millis(end.saturating_sub(now).max(0) as u64)
+/// What a session remembers of its token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Token {
+    pub(crate) id: Arc<str>,
+    pub(crate) issued: Timestamp,
+}
+
+/// How an existing service calls its user.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Newcomer {
+    pub(crate) name: Option<String>,
+    pub(crate) picture: Option<String>,
+}
+
+/// What a token is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A login with name and password.
+    Login,
+    /// Printed for somebody who runs this server.
+    Printed {
+        /// With the rights of a back end.
+        is_service: bool,
+    },
+}
+
+/// Makes and checks tokens (JWT).
+pub(crate) struct Tokens {
+    encoding: EncodingKey,
+    own: jwt::Tokens,
+    foreign: Option<Arc<Foreign>>,
+    accounts: Arc<dyn Accounts>,
+    people: Arc<dyn People>,
+    revoked: RwLock<Revoked>,
+}
+
+/// What SQL said a moment ago, and what has happened here since it was asked.
+#[derive(Default)]
+struct Revoked {
+    known: Ended,
+    here: Ended,
+}
+
+#[derive(Default)]
+struct Ended {
+    /// Tokens given up before their time. Bounded by the tokens that are out.
+    tokens: HashSet<Arc<str>>,
+    /// Users whose sessions have ended a short while ago.
+    cutoffs: HashMap<UserId, Cutoff>,
+}
+
+impl Revoked {
+    fn here_is_known(&mut self) {
+        let Ended { tokens, cutoffs } = std::mem::take(&mut self.here);
+        self.known.tokens.extend(tokens);
+        self.known.cutoffs.extend(cutoffs);
     }
 }
 
-/// Makes and checks tokens (JWT, HS256).
-pub(crate) struct Tokens {
-    encoding: EncodingKey,
-    decoding: DecodingKey,
-    validation: Validation,
-    accounts: Arc<dyn Accounts>,
-    /// Tokens given up before their time. Bounded by the tokens that are out.
-    revoked: RwLock<HashSet<Arc<str>>>,
+impl Ended {
+    fn has(&self, user: &UserId, token: &Token) -> bool {
+        let ends = |cutoff: &Cutoff| cutoff.ends(&token.id, token.issued);
+        self.tokens.contains(&token.id) || self.cutoffs.get(user).is_some_and(ends)
+    }
 }
 
+/// What our own tokens say beside `sub`, `exp` and `jti`.
 #[derive(Debug, Serialize, Deserialize)]
-struct Claims {
-    sub: String,
+struct OwnClaims {
+    /// Seconds since 1970, with milliseconds: a login right after a password change counts.
+    iat: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+    /// From a login with a password; no such token holds once another service has the accounts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    login: bool,
+}
+
+#[derive(Serialize)]
+struct NewToken<'a> {
+    sub: &'a UserId,
     exp: i64,
-    iat: i64,
     jti: String,
+    #[serde(flatten)]
+    more: OwnClaims,
+}
+
+/// What is read of an existing service's tokens.
+#[derive(Debug, Deserialize)]
+struct ForeignClaims {
+    iat: Option<f64>,
+    name: Option<String>,
+    picture: Option<String>,
+    scope: Option<String>,
 }
 
 impl Tokens {
-    /// Tokens under this secret.
-    pub(crate) fn new(secret: &[u8], accounts: Arc<dyn Accounts>) -> Self {
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.leeway = LEEWAY.as_secs();
-        validation.validate_aud = false;
-        validation.set_required_spec_claims(&["exp", "sub"]);
-        Self {
+    /// Tokens under this secret; and, if there is one, those of an existing service.
+    pub(crate) fn new(
+        secret: &[u8],
+        foreign: Option<Arc<Foreign>>,
+        accounts: Arc<dyn Accounts>,
+        people: Arc<dyn People>,
+    ) -> Result<Self, TokensError> {
+        Ok(Self {
             encoding: EncodingKey::from_secret(secret),
-            decoding: DecodingKey::from_secret(secret),
-            validation,
+            own: jwt::Tokens::from_secret(secret)?,
+            foreign,
             accounts,
+            people,
             revoked: RwLock::default(),
-        }
+        })
+    }
+
+    /// Whether names and passwords are ours to check.
+    pub(crate) fn own_accounts(&self) -> bool {
+        self.foreign.is_none()
     }
 
     /// A new token for this user, and when it ends.
@@ -83,14 +168,20 @@ impl Tokens {
         &self,
         user: &UserId,
         life: Duration,
+        purpose: Purpose,
     ) -> Result<(String, Timestamp), Problem> {
         let now = Timestamp::now();
         let seconds = now.after(life).millis() / 1000;
-        let claims = Claims {
-            sub: user.to_string(),
+        let is_service = purpose == Purpose::Printed { is_service: true };
+        let claims = NewToken {
+            sub: user,
             exp: seconds,
-            iat: now.millis() / 1000,
             jti: Uuid::new_v4().to_string(),
+            more: OwnClaims {
+                iat: now.millis() as f64 / 1000.0,
+                scope: is_service.then(|| SERVICE.to_owned()),
+                login: purpose == Purpose::Login,
+            },
         };
         let token =
             encode(&Header::new(Algorithm::HS256), &claims, &self.encoding).map_err(|error| {
@@ -104,43 +195,70 @@ impl Tokens {
     ///
     /// # Errors
     /// `expired` or `unauthorized`, without saying what was wrong with it.
-    pub(crate) fn verify(&self, token: &str) -> Result<Identity, Problem> {
-        let claims = decode::<Claims>(token, &self.decoding, &self.validation)
-            .map_err(|error| match error.kind() {
-                ErrorKind::ExpiredSignature => expired(),
-                _ => not_valid(),
-            })?
-            .claims;
-        let user = UserId::parse(&claims.sub).ok_or_else(not_valid)?;
-        let identity = Identity {
-            user,
-            token: claims.jti.into(),
-            expires: Timestamp::from_millis(claims.exp.saturating_mul(1000)),
-        };
-        self.still_valid(&identity.token)?;
+    pub(crate) async fn verify(&self, token: &str) -> Result<Identity, Problem> {
+        let identity = match self.own.verify::<OwnClaims>(token) {
+            Ok(verified) if verified.claims.login && !self.own_accounts() => Err(not_valid()),
+            Ok(verified) => own(verified),
+            Err(problem) => match &self.foreign {
+                Some(keys) => self.verify_foreign(keys, token).await,
+                None => Err(problem),
+            },
+        }?;
+        self.still_valid(&identity.actor.user, &identity.token)?;
         Ok(identity)
     }
 
+    async fn verify_foreign(&self, keys: &Foreign, token: &str) -> Result<Identity, Problem> {
+        let verified: Verified<ForeignClaims> = keys.verify(token).await?;
+        let Verified { subject, id, expires, claims } = verified;
+        let user = UserId::parse(&subject).ok_or_else(not_valid)?;
+        // Their ids are of any form and length; two services' may be the same.
+        let id = match &id {
+            Some(id) => digest(&[b"jti", user.as_str().as_bytes(), id.as_bytes()]),
+            None => digest(&[b"token", token.as_bytes()]),
+        };
+        let issued = claims.iat.map_or(Timestamp::from_millis(0), seconds);
+        Ok(Identity {
+            actor: Actor { user, is_service: names_service(claims.scope.as_deref()) },
+            token: Token { id, issued },
+            expires,
+            newcomer: Some(Newcomer { name: claims.name, picture: claims.picture }),
+        })
+    }
+
     /// Whether the token has not been given up since.
-    pub(crate) fn still_valid(&self, token: &str) -> Result<(), Problem> {
-        if self.revoked.read().contains(token) {
-            return Err(not_valid());
-        }
-        Ok(())
+    pub(crate) fn still_valid(&self, user: &UserId, token: &Token) -> Result<(), Problem> {
+        let revoked = self.revoked.read();
+        let is_over = revoked.known.has(user, token) || revoked.here.has(user, token);
+        if is_over { Err(not_valid()) } else { Ok(()) }
     }
 
     /// Gives a token up, here and everywhere.
     pub(crate) async fn revoke(&self, identity: &Identity) -> Result<(), Problem> {
-        let end = identity.expires.after(LEEWAY);
-        self.accounts.revoke(&identity.token, &identity.user, end).await?;
-        self.revoked.write().insert(identity.token.clone());
+        let left = identity.expires.saturating_duration_since(Instant::now());
+        let end = Timestamp::now().after(left);
+        self.accounts.revoke(&identity.token.id, &identity.actor.user, end).await?;
+        self.revoked.write().here.tokens.insert(identity.token.id.clone());
         Ok(())
+    }
+
+    /// A user's sessions have just ended, as the account says too.
+    pub(crate) fn cut_off(&self, user: &UserId, cutoff: Cutoff) {
+        self.revoked.write().here.cutoffs.insert(user.clone(), cutoff);
     }
 
     /// Learns what has been revoked by others, and forgets what has expired.
     pub(crate) async fn refresh(&self) -> StoreResult<()> {
-        let revoked = self.accounts.revoked(Timestamp::now()).await?;
-        *self.revoked.write() = revoked.into_iter().map(Into::into).collect();
+        self.revoked.write().here_is_known();
+        // What happens here from now on stays in `here`: the answer may not have it yet.
+        let now = Timestamp::now();
+        let tokens = self.accounts.revoked(now).await?;
+        let since = Timestamp::from_millis(now.millis() - CUTOFFS_KNOWN.as_millis() as i64);
+        let cutoffs = self.people.cutoffs(since).await?;
+        self.revoked.write().known = Ended {
+            tokens: tokens.into_iter().map(Into::into).collect(),
+            cutoffs: cutoffs.into_iter().collect(),
+        };
         Ok(())
     }
 
@@ -150,48 +268,43 @@ impl Tokens {
             if let Err(error) = self.refresh().await {
                 tracing::warn!(%error, "revoked tokens could not be read");
             }
+            if let Some(foreign) = &self.foreign {
+                foreign.refresh_if_due().await;
+            }
         }
     }
 }
 
-fn expired() -> Problem {
-    Problem::new(Code::Expired, "The token's time is over: log in again.")
+fn own(verified: Verified<OwnClaims>) -> Result<Identity, Problem> {
+    let Verified { subject, id, expires, claims } = verified;
+    let user = UserId::parse(&subject).ok_or_else(not_valid)?;
+    let is_service = names_service(claims.scope.as_deref());
+    Ok(Identity {
+        actor: Actor { user, is_service },
+        token: Token { id: id.ok_or_else(not_valid)?, issued: seconds(claims.iat) },
+        expires,
+        newcomer: None,
+    })
+}
+
+/// Scopes are words with spaces in between.
+fn names_service(scope: Option<&str>) -> bool {
+    scope.is_some_and(|scope| scope.split(' ').any(|word| word == SERVICE))
+}
+
+fn seconds(since_1970: f64) -> Timestamp {
+    Timestamp::from_millis((since_1970 * 1000.0).round() as i64)
+}
+
+fn digest(parts: &[&[u8]]) -> Arc<str> {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part);
+        hash.update([0]);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }
 
 fn not_valid() -> Problem {
     Problem::new(Code::Unauthorized, "A valid token is needed.")
-}
-
-/// The secret of this installation: read, or made where there is none. Only the owner may
-/// read the file.
-pub(crate) fn own_secret(file: &Path) -> io::Result<Vec<u8>> {
-    match std::fs::read(file) {
-        Ok(secret) if secret.len() >= SECRET => Ok(secret),
-        Ok(_) => Err(io::Error::other("the secret in this file is shorter than 32 bytes")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match make_secret(file) {
-            // Another process has just made it.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => std::fs::read(file),
-            made => made,
-        },
-        Err(error) => Err(error),
-    }
-}
-
-fn make_secret(file: &Path) -> io::Result<Vec<u8>> {
-    use std::io::Write as _;
-    let secret = rand::random::<[u8; SECRET]>();
-    let hex = secret.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    // Whole or not at all, also for a process that looks at the same moment.
-    let draft = file.with_extension(format!("{}.new", std::process::id()));
-    let mut out = options.open(&draft)?;
-    out.write_all(hex.as_bytes())?;
-    out.sync_all()?;
-    let placed = std::fs::hard_link(&draft, file);
-    std::fs::remove_file(&draft)?;
-    placed?;
-    Ok(hex.into_bytes())
 }

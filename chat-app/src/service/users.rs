@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use super::hits::Hits;
 use crate::{
-    domain::{User, UserId},
-    ports::Accounts,
+    domain::{Account, UserId},
+    ports::People,
 };
 
 /// People remembered at a time.
@@ -21,53 +21,52 @@ const LIFE_WITHOUT_DATABASE: Duration = Duration::from_secs(3600);
 
 /// A look-aside cache of users. Only who exists is remembered.
 pub(crate) struct Users {
-    accounts: Arc<dyn Accounts>,
+    people: Arc<dyn People>,
     known: Cache<UserId, Known>,
     hits: Hits,
 }
 
 #[derive(Clone)]
 struct Known {
-    user: User,
+    account: Account,
     read_at: Instant,
 }
 
 impl Users {
-    pub(crate) fn new(accounts: Arc<dyn Accounts>) -> Self {
+    pub(crate) fn new(people: Arc<dyn People>) -> Self {
         let known =
             Cache::builder().max_capacity(CAPACITY).time_to_live(LIFE_WITHOUT_DATABASE).build();
-        Self { accounts, known, hits: Hits::of("users") }
+        Self { people, known, hits: Hits::of("users") }
     }
 
     /// Who this is, if anybody.
-    pub(crate) async fn get(&self, id: &UserId) -> Result<Option<User>, Problem> {
+    pub(crate) async fn get(&self, id: &UserId) -> Result<Option<Account>, Problem> {
         let old = self.known.get(id).await;
-        if let Some(Known { user, read_at }) = &old
+        if let Some(Known { account, read_at }) = &old
             && read_at.elapsed() < LIFE
         {
             self.hits.hit();
-            return Ok(Some(user.clone()));
+            return Ok(Some(account.clone()));
         }
         self.hits.missed();
-        match self.accounts.user(id).await.map_err(Problem::from) {
-            Ok(Some(user)) => {
-                let known = Known { user: user.clone(), read_at: Instant::now() };
+        match self.people.account(id).await.map_err(Problem::from) {
+            Ok(Some(account)) => {
+                let known = Known { account: account.clone(), read_at: Instant::now() };
                 self.known.insert(id.clone(), known).await;
-                Ok(Some(user))
+                Ok(Some(account))
             }
             Ok(None) => {
                 self.known.invalidate(id).await;
                 Ok(None)
             }
             Err(problem) if problem.code == Code::Unavailable => {
-                old.map(|known| Some(known.user)).ok_or(problem)
+                old.map(|known| Some(known.account)).ok_or(problem)
             }
             Err(problem) => Err(problem),
         }
     }
 
     /// The user has changed, or is no more.
-    #[allow(dead_code, reason = "for whoever changes accounts")]
     pub(crate) async fn changed(&self, id: &UserId) {
         self.known.invalidate(id).await;
     }

@@ -8,8 +8,9 @@ use stomp_server::{
     problem::{Code, Problem},
 };
 
+use super::authenticate::actor;
 use crate::{
-    domain::{OWN_QUEUES, ROOM_TOPIC, RoomId, UserId, no_such_room},
+    domain::{OWN_QUEUES, ROOM_TOPIC, RoomId, no_such_room},
     service::Chat,
 };
 
@@ -34,10 +35,12 @@ impl Authorize for RoomRules {
 impl RoomRules {
     /// A pattern has no form that a room's id has, so it is no room.
     async fn subscribe(&self, who: &Principal, id: &str) -> Decision {
-        let (Some(room), Some(user)) = (RoomId::parse(id), UserId::parse(who.name())) else {
-            return Decision::Refuse(no_such_room());
+        let Some(room) = RoomId::parse(id) else { return Decision::Refuse(no_such_room()) };
+        let actor = match actor(who) {
+            Ok(actor) => actor,
+            Err(problem) => return Decision::Deny(problem),
         };
-        match self.0.memberships.role(&room, &user).await {
+        match self.0.memberships.role(&room, &actor).await {
             Ok(_) => Decision::Allow,
             Err(problem) => Decision::Refuse(problem),
         }

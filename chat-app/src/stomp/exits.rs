@@ -49,7 +49,9 @@ pub(super) fn note(
     offset: u64,
 ) {
     match action {
-        MemberAction::Left | MemberAction::Kicked => online.left(user, room, offset),
+        MemberAction::Left | MemberAction::Kicked | MemberAction::Banned => {
+            online.left(user, room, offset)
+        }
         MemberAction::Joined => online.entered(user, room, offset),
         MemberAction::Role => {}
     }

@@ -111,10 +111,21 @@ impl Teller {
             }
             (LogRoute::Markers(room), Event::Read { markers, at, .. }) => {
                 self.own_markers(&room, &markers);
-                self.to_small_room(&room, Event::Read { room: room.clone(), at, markers }).await;
+                let markers = public(markers);
+                if !markers.is_empty() {
+                    let event = Event::Read { room: room.clone(), at, markers };
+                    self.to_small_room(&room, event).await;
+                }
             }
-            (LogRoute::Markers(room), event @ Event::Delivered { .. }) => {
-                self.to_small_room(&room, event).await;
+            (LogRoute::Markers(room), Event::Delivered { markers, at, .. }) => {
+                let markers = public(markers);
+                if !markers.is_empty() {
+                    let event = Event::Delivered { room: room.clone(), at, markers };
+                    self.to_small_room(&room, event).await;
+                }
+            }
+            (LogRoute::Markers(room), Event::Changed { version, .. }) => {
+                self.memberships.changed(&room, version).await;
             }
             _ => {}
         }
@@ -141,7 +152,9 @@ impl Teller {
         }
         let event = match action {
             MemberAction::Joined => RoomsEvent::Added { room, position },
-            MemberAction::Left | MemberAction::Kicked => RoomsEvent::Removed { room, position },
+            MemberAction::Left | MemberAction::Kicked | MemberAction::Banned => {
+                RoomsEvent::Removed { room, position }
+            }
             MemberAction::Role => return,
         };
         self.tell_users(&[user], &event);
@@ -177,4 +190,10 @@ impl Teller {
             self.log.tell_here(Publish::volatile(message.clone()).routed(route));
         }
     }
+}
+
+/// Those that others may know of.
+fn public(mut markers: Vec<Marker>) -> Vec<Marker> {
+    markers.retain(|marker| !marker.private);
+    markers
 }

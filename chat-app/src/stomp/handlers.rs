@@ -12,9 +12,9 @@ use stomp_server::{
     router::{Answer, AppSend, AppSubscribe, Handler},
 };
 
-use super::Online;
+use super::{Online, authenticate::actor};
 use crate::{
-    domain::{Page, ROOMS_APP, Room, RoomId, UserId, no_such_room, parse_app, room_topic},
+    domain::{Actor, Page, ROOMS_APP, Room, RoomId, no_such_room, parse_app, room_topic},
     service::{Chat, Outgoing, PageQuery, json_message},
 };
 
@@ -32,33 +32,33 @@ pub(crate) struct Rooms {
 #[async_trait]
 impl Handler for Rooms {
     async fn send(&self, request: AppSend) -> Result<Answer, Problem> {
-        let user = user(&request.who)?;
+        let actor = actor(&request.who)?;
         let destination = request.frame.destination();
         let (room, verb) = parse_app(&destination).ok_or_else(no_such_room)?;
         let body = request.frame.body();
         let client_id = request.frame.frame().header(CLIENT_MESSAGE_ID);
         match verb {
             Some("send") => {
-                publish(self.chat.compose(&user, &room, client_id.as_deref(), body).await?)
+                publish(self.chat.compose(&actor, &room, client_id.as_deref(), body).await?)
             }
             Some("edit") => {
-                publish(self.chat.compose_edit(&user, &room, client_id.as_deref(), body).await?)
+                publish(self.chat.compose_edit(&actor, &room, client_id.as_deref(), body).await?)
             }
             Some("delete") => {
-                publish(self.chat.compose_delete(&user, &room, client_id.as_deref(), body).await?)
+                publish(self.chat.compose_delete(&actor, &room, client_id.as_deref(), body).await?)
             }
             Some("typing") => {
-                self.chat.typing(&user, &room, body).await?;
+                self.chat.typing(&actor, &room, body).await?;
                 Ok(Answer::Done(Vec::new()))
             }
             Some("delivered") => {
                 let topic = room_topic(&room);
                 let follows = request.subscriptions.contains(&topic);
-                self.chat.mark_delivered(&user, &room, follows, body).await?;
+                self.chat.mark_delivered(&actor, &room, follows, body).await?;
                 Ok(Answer::Done(Vec::new()))
             }
             Some("read") => {
-                self.chat.mark_read(&user, &room, body).await?;
+                self.chat.mark_read(&actor, &room, body).await?;
                 Ok(Answer::Done(Vec::new()))
             }
             _ => Err(nothing_there(&destination)),
@@ -66,26 +66,26 @@ impl Handler for Rooms {
     }
 
     async fn subscribe(&self, request: AppSubscribe) -> Result<SharedMessage, Problem> {
-        let user = user(&request.who)?;
+        let actor = actor(&request.who)?;
         let destination = request.frame.destination();
         if destination == ROOMS_APP {
-            return self.rooms(&user).await;
+            return self.rooms(&actor).await;
         }
         match parse_app(&destination) {
-            Some((room, None)) => self.entry(&user, &room, &destination).await,
+            Some((room, None)) => self.entry(&actor, &room, &destination).await,
             _ => Err(no_such_room()),
         }
     }
 
     async fn connected(&self, who: &Arc<Principal>, _connection: ConnectionId) {
-        if let Ok(user) = user(who) {
-            self.online.came(user);
+        if let Ok(actor) = actor(who) {
+            self.online.came(actor.user);
         }
     }
 
     async fn disconnected(&self, who: &Arc<Principal>, _connection: ConnectionId) {
-        if let Ok(user) = user(who) {
-            self.online.went(&user);
+        if let Ok(actor) = actor(who) {
+            self.online.went(&actor.user);
         }
     }
 }
@@ -105,20 +105,20 @@ struct Entry<'a> {
 }
 
 impl Rooms {
-    async fn rooms(&self, user: &UserId) -> Result<SharedMessage, Problem> {
-        let (rooms, cursor) = self.chat.list_rooms(user, None, ROOMS_IN_REPLY).await?;
+    async fn rooms(&self, actor: &Actor) -> Result<SharedMessage, Problem> {
+        let (rooms, cursor) = self.chat.list_rooms(&actor.user, None, ROOMS_IN_REPLY).await?;
         let cursor = cursor.map(|cursor| cursor.to_string());
         reply(ROOMS_APP, &RoomsReply { rooms, cursor })
     }
 
     async fn entry(
         &self,
-        user: &UserId,
+        actor: &Actor,
         room: &RoomId,
         destination: &str,
     ) -> Result<SharedMessage, Problem> {
-        let page = self.chat.page(user, room, &PageQuery::default()).await?;
-        let room = self.chat.room(user, room).await?;
+        let page = self.chat.page(actor, room, &PageQuery::default()).await?;
+        let room = self.chat.room(actor, room).await?;
         reply(destination, &Entry { room, page: &page })
     }
 }
@@ -129,11 +129,6 @@ fn publish(outgoing: Outgoing) -> Result<Answer, Problem> {
         publish: Box::new(outgoing.publish),
         receipt: vec![(Cow::Borrowed("message-id"), outgoing.message_id.to_string())],
     })
-}
-
-fn user(who: &Principal) -> Result<UserId, Problem> {
-    UserId::parse(who.name())
-        .ok_or_else(|| Problem::new(Code::Unauthorized, "A valid token is needed."))
 }
 
 fn reply(destination: &str, answer: &impl Serialize) -> Result<SharedMessage, Problem> {

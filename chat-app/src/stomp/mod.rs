@@ -7,8 +7,9 @@ mod exits;
 mod fanout;
 mod handlers;
 mod online;
+mod presence;
 
 pub(crate) use self::{
     authenticate::TokenLogin, authorize::RoomRules, exits::Exits, fanout::FanOut, handlers::Rooms,
-    online::Online,
+    online::Online, presence::PresenceTask,
 };

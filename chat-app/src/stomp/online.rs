@@ -1,14 +1,14 @@
 //! Who has a session in this process, and which of their rooms they have had to leave.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::domain::{RoomId, UserId};
 
@@ -19,6 +19,8 @@ pub(crate) struct Online(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     users: RwLock<HashMap<UserId, Presence>>,
+    /// Users whose first session has come or whose last one has gone since somebody looked.
+    changed: Mutex<HashSet<UserId>>,
     /// All exits of all users: with none, a delivery costs no look at anything else.
     exits: AtomicUsize,
 }
@@ -33,7 +35,14 @@ struct Presence {
 
 impl Online {
     pub(crate) fn came(&self, user: UserId) {
-        self.0.users.write().entry(user).or_default().sessions += 1;
+        let mut users = self.0.users.write();
+        let presence = users.entry(user.clone()).or_default();
+        presence.sessions += 1;
+        let is_first = presence.sessions == 1;
+        drop(users);
+        if is_first {
+            self.look_again(user);
+        }
     }
 
     pub(crate) fn went(&self, user: &UserId) {
@@ -43,7 +52,21 @@ impl Online {
         if presence.sessions == 0 {
             self.0.exits.fetch_sub(presence.exits.len(), Ordering::Relaxed);
             users.remove(user);
+            drop(users);
+            self.look_again(user.clone());
         }
+    }
+
+    /// Some of those whose coming or going nobody has looked at yet.
+    pub(super) fn changed(&self, most: usize) -> Vec<UserId> {
+        let mut changed = self.0.changed.lock();
+        let some: Vec<_> = changed.iter().take(most).cloned().collect();
+        some.iter().for_each(|user| drop(changed.take(user)));
+        some
+    }
+
+    pub(super) fn look_again(&self, user: UserId) {
+        self.0.changed.lock().insert(user);
     }
 
     pub(crate) fn is_here(&self, user: &UserId) -> bool {
@@ -108,6 +131,18 @@ mod tests {
         assert!(online.is_here(&ann()));
         online.went(&ann());
         assert!(!online.is_here(&ann()));
+    }
+
+    #[test]
+    fn only_the_first_and_the_last_session_are_news() {
+        let online = Online::default();
+        online.came(ann());
+        assert_eq!(online.changed(10), [ann()]);
+        online.came(ann());
+        online.went(&ann());
+        assert!(online.changed(10).is_empty());
+        online.went(&ann());
+        assert_eq!(online.changed(10), [ann()]);
     }
 
     #[test]

@@ -78,6 +78,7 @@ impl LogBatch {
                 let markers = markers.into_iter().map(|marker| clamped(marker, &newest));
                 self.delivered.extend(markers.map(|marker| (room.clone(), marker)));
             }
+            (LogRoute::Markers(_), Event::Changed { .. }) => {}
             // SQL had these first.
             (LogRoute::Room(_), Event::Member { .. } | Event::Room { .. }) => {}
             _ => return Err("an event that does not belong there"),

@@ -9,8 +9,8 @@ use super::{Shared, StoreWriter, plan::plan, sql::Sql};
 use crate::{
     config::DatabaseChoice,
     domain::{
-        ClientMessageId, Content, Event, Kind, Marker, Message, MessageId, Role, RoomId, Timestamp,
-        UserId, markers_topic, room_topic,
+        ClientMessageId, Content, Event, Kind, Marker, Message, MessageId, ReadUpTo, Role, RoomId,
+        Timestamp, UserId, markers_topic, room_topic,
     },
     ports::{
         Accounts, Applied, Created, History, LogBatch, LogCursor, LogStore, NewRoom, Outbox, Range,
@@ -50,6 +50,8 @@ macro_rules! on_every_database {
         }
     };
 }
+
+mod people;
 
 on_every_database!(
     a_store_that_dies_around_its_commits_loses_and_doubles_nothing,
@@ -106,8 +108,7 @@ impl Bench {
     }
 
     async fn mark(&self, name: &str, position: Position) -> Position {
-        let marker =
-            Marker { user: user(name), position: Some(position.to_string()), ordinal: None };
+        let marker = Marker::new(user(name), ReadUpTo::Position(position));
         let event =
             Event::Read { room: self.room.clone(), at: Timestamp::now(), markers: vec![marker] };
         let json = serde_json::to_string(&event).unwrap();

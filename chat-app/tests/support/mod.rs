@@ -242,11 +242,22 @@ impl Stomp {
         frame
     }
 
-    /// The next MESSAGE of this subscription; others are kept for later.
+    /// The next MESSAGE of this subscription that is not about who is here; others are kept
+    /// for later.
     pub(crate) async fn message_on(&mut self, subscription: &str) -> Frame {
+        self.next_on(subscription, |frame| !is_presence(frame)).await
+    }
+
+    /// The next word on this subscription about who is here.
+    pub(crate) async fn presence_on(&mut self, subscription: &str) -> Value {
+        event(&self.next_on(subscription, is_presence).await)
+    }
+
+    async fn next_on(&mut self, subscription: &str, wanted: impl Fn(&Frame) -> bool) -> Frame {
         let is_it = |frame: &Frame| {
             frame.command().as_str() == "MESSAGE"
                 && frame.header("subscription").as_deref() == Some(subscription)
+                && wanted(frame)
         };
         if let Some(at) = self.waiting.iter().position(is_it) {
             return self.waiting.remove(at).expect("it is there");
@@ -326,6 +337,10 @@ impl Stomp {
         let headers = [("destination", destination.as_str()), ("client-message-id", client_id)];
         self.receipted("SEND", &headers, &body).await
     }
+}
+
+fn is_presence(frame: &Frame) -> bool {
+    frame.body().starts_with(br#"{"type":"presence","#)
 }
 
 /// The body of a MESSAGE.

@@ -27,6 +27,12 @@ impl TrustedProxies {
         self.0.is_empty()
     }
 
+    /// The client of a request, as far as it counts against a limit of its address: only what
+    /// a trusted proxy says, and never this machine itself.
+    pub fn counted(&self, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
+        self.arrival(headers, extensions, |_| false).behind_proxy
+    }
+
     fn trust(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
@@ -232,5 +238,17 @@ mod tests {
         let arrival =
             arrival(&["127.0.0.1/32"], "127.0.0.1:5", &[("x-forwarded-for", "127.0.0.1")]);
         assert_eq!(arrival.behind_proxy, None);
+    }
+
+    #[test]
+    fn what_counts_is_what_a_trusted_proxy_says() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", "203.0.113.7".parse().unwrap());
+        let mut extensions = Extensions::new();
+        extensions.insert(ConnectInfo::<SocketAddr>("10.0.0.1:1".parse().unwrap()));
+        let trusted = TrustedProxies::new(["10.0.0.0/8".parse().unwrap()]);
+        let told: IpAddr = "203.0.113.7".parse().unwrap();
+        assert_eq!(trusted.counted(&headers, &extensions), Some(told));
+        assert_eq!(TrustedProxies::default().counted(&headers, &extensions), None);
     }
 }

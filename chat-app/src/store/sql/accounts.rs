@@ -32,10 +32,11 @@ impl Accounts for Sql {
     }
 
     async fn user(&self, id: &UserId) -> StoreResult<Option<User>> {
-        let row = sqlx::query("SELECT id, name, picture FROM users WHERE id = ?")
-            .bind(id.as_str())
-            .fetch_optional(&self.read)
-            .await?;
+        let row =
+            sqlx::query("SELECT id, name, picture FROM users WHERE id = ? AND deleted_at IS NULL")
+                .bind(id.as_str())
+                .fetch_optional(&self.read)
+                .await?;
         row.as_ref().map(user).transpose()
     }
 
@@ -48,12 +49,19 @@ impl Accounts for Sql {
         Ok(hash.flatten())
     }
 
-    async fn search(&self, query: &str, limit: u32) -> StoreResult<Vec<User>> {
+    async fn search(
+        &self,
+        query: &str,
+        from: Option<&UserId>,
+        limit: u32,
+    ) -> StoreResult<Vec<User>> {
         let prefix = format!("{}%", dialect::like(query));
         let rows = sqlx::query(
             "SELECT id, name, picture FROM users \
-             WHERE id LIKE ? ESCAPE '!' OR name LIKE ? ESCAPE '!' ORDER BY id LIMIT ?",
+             WHERE id > ? AND deleted_at IS NULL \
+             AND (id LIKE ? ESCAPE '!' OR name LIKE ? ESCAPE '!') ORDER BY id LIMIT ?",
         )
+        .bind(from.map_or("", UserId::as_str))
         .bind(&prefix)
         .bind(&prefix)
         .bind(i64::from(limit))
@@ -66,7 +74,7 @@ impl Accounts for Sql {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let mut query = Builder::new("SELECT id FROM users WHERE id IN (");
+        let mut query = Builder::new("SELECT id FROM users WHERE deleted_at IS NULL AND id IN (");
         let mut list = query.separated(", ");
         for id in ids {
             list.push_bind(id.as_str().to_owned());

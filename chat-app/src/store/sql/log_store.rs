@@ -121,6 +121,7 @@ impl<'a> Writing<'a> {
                 user: row.message.sender.clone(),
                 position: Some(row.position.to_string()),
                 ordinal: Some(*ordinal),
+                private: false,
             };
             (row.message.room.clone(), marker)
         });

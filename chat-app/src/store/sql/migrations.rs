@@ -29,7 +29,12 @@ macro_rules! step {
     };
 }
 
-const STEPS: &[Step] = &[step!(1, "0001_rooms"), step!(2, "0002_changes"), step!(4, "0004_push")];
+const STEPS: &[Step] = &[
+    step!(1, "0001_rooms"),
+    step!(2, "0002_changes"),
+    step!(3, "0003_people"),
+    step!(4, "0004_push"),
+];
 
 /// Why the schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]

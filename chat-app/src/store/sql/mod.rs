@@ -7,6 +7,7 @@
 mod accounts;
 mod devices;
 mod dialect;
+mod doors;
 mod driver;
 mod history;
 mod list;
@@ -14,11 +15,14 @@ mod log_moves;
 mod log_store;
 mod migrations;
 mod outbox;
+mod people;
+mod presence;
 mod push_due;
 mod push_jobs;
 mod push_look;
 #[cfg(test)]
 mod push_tests;
+mod reading;
 mod retry;
 mod rooms;
 mod rooms_read;

@@ -1,10 +1,13 @@
 //! What there is to tell of, to whom: read for a decision and for the last look alike.
 
-use sqlx::Row as _;
+use std::collections::HashSet;
+
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::{
-    dialect::Dialect,
+    dialect::{Column, Dialect},
     driver::{Connection, Row},
+    list::List,
     rows::{self, parsed},
 };
 use crate::{
@@ -65,7 +68,7 @@ fn said(row: &Row) -> StoreResult<Said> {
 
 /// The columns of a member, in the order of [`candidate`], of `members m` and `users u`.
 pub(super) const CANDIDATE: &str =
-    "m.user_id, m.read_ordinal, m.delivered_position, m.muted_until, NULL";
+    "m.user_id, m.read_ordinal, m.delivered_position, m.muted_until, u.settings";
 
 pub(super) fn candidate(row: &Row) -> StoreResult<Candidate> {
     Ok(Candidate {
@@ -84,7 +87,21 @@ pub(super) async fn blocks<'a>(
     users: impl Iterator<Item = &'a UserId>,
     window: &Window,
 ) -> StoreResult<Blocks> {
-    // Nobody can block anybody yet.
-    let _ = (connection, dialect, users, window.senders());
-    Ok(Blocks::default())
+    let senders: HashSet<&UserId> = window.senders().collect();
+    let wanted = dialect.list("wanted", &[Column::Text("user_id")]);
+    let select = format!(
+        "SELECT b.user_id, b.blocked_id FROM {wanted} JOIN blocks b ON b.user_id = wanted.user_id"
+    );
+    let rows = sqlx::query(AssertSqlSafe(select))
+        .bind(List::new(users.map(|user| [user.as_str()])).into_text())
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut blocks = Blocks::default();
+    for row in &rows {
+        let (user, blocked) = (parsed(row, 0, UserId::parse)?, parsed(row, 1, UserId::parse)?);
+        if senders.contains(&blocked) {
+            blocks.insert((user, blocked));
+        }
+    }
+    Ok(blocks)
 }

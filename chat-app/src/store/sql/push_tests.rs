@@ -156,7 +156,8 @@ impl Bench {
         let position = Position { epoch: Epoch(7), offset: self.said as u64 }.to_string();
         self.said += 1;
         let mut batch = self.batch();
-        let marker = Marker { user: user(name), position: Some(position), ordinal: None };
+        let marker =
+            Marker { user: user(name), position: Some(position), ordinal: None, private: false };
         batch.markers.push((self.room.clone(), marker));
         self.sql.take_over(&batch).await.unwrap();
     }

@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 
 use super::{
-    Sql, outbox,
+    Sql,
+    doors::is_blocked,
+    outbox,
     retry::retried,
     rooms_read,
     rooms_write::{
@@ -93,6 +95,11 @@ impl Rooms for Sql {
         rooms_read::room(&mut snapshot, room, viewer).await
     }
 
+    async fn whole(&self, room: &RoomId) -> StoreResult<Option<Room>> {
+        let mut snapshot = self.snapshot().await?;
+        rooms_read::anybodys(&mut snapshot, room).await
+    }
+
     async fn list(
         &self,
         user: &UserId,
@@ -131,12 +138,15 @@ impl Sql {
         if let Some(made) = repeated(&mut transaction, room).await? {
             return Ok(made);
         }
-        if let Some(pair) = pair(room)
-            && let Some(id) = room_of_pair(&mut transaction, pair).await?
-        {
-            show(&mut transaction, &id, &room.by).await?;
-            transaction.commit().await?;
-            return Ok(Created::Existing(id));
+        if let Some(pair) = pair(room) {
+            if let Some(id) = room_of_pair(&mut transaction, pair).await? {
+                show(&mut transaction, &id, &room.by).await?;
+                transaction.commit().await?;
+                return Ok(Created::Existing(id));
+            }
+            if is_blocked(&mut transaction, pair).await? {
+                return Ok(Created::Blocked);
+            }
         }
         insert_room(&mut transaction, room).await?;
         insert_members(&mut transaction, room).await?;
@@ -160,7 +170,7 @@ impl Sql {
             Some(role) => {
                 put_member(&mut transaction, room, &change.user, role.as_str(), version, at).await?
             }
-            None => drop_member(&mut transaction, room, &change.user).await?,
+            None => drop(drop_member(&mut transaction, room, &change.user).await?),
         }
         count_members(&mut transaction, room).await?;
         if change.ends_room {

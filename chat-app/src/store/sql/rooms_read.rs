@@ -24,10 +24,12 @@ pub(super) async fn standing(
         "SELECT r.kind, r.is_public, r.version, r.member_count, \
          (SELECT count(*) FROM members o WHERE o.room_id = r.id AND o.role = 'owner'), \
          (SELECT a.role FROM members a WHERE a.room_id = r.id AND a.user_id = ?), \
-         (SELECT t.role FROM members t WHERE t.room_id = r.id AND t.user_id = ?) \
+         (SELECT t.role FROM members t WHERE t.room_id = r.id AND t.user_id = ?), \
+         (SELECT count(*) FROM room_bans b WHERE b.room_id = r.id AND b.user_id = ?) \
          FROM rooms r WHERE r.id = ?",
     )
     .bind(actor.as_str())
+    .bind(target.as_str())
     .bind(target.as_str())
     .bind(room.as_str())
     .fetch_optional(pool)
@@ -44,6 +46,7 @@ pub(super) async fn standing(
             owners: row.try_get(4)?,
             actor: role(&row, 5)?,
             target: role(&row, 6)?,
+            banned: row.try_get::<i64, _>(7)? > 0,
         })
     })
     .transpose()
@@ -53,11 +56,15 @@ pub(super) async fn membership(
     connection: &mut Connection,
     room: &RoomId,
 ) -> StoreResult<Option<Membership>> {
-    let version: Option<i64> = sqlx::query_scalar("SELECT version FROM rooms WHERE id = ?")
-        .bind(room.as_str())
-        .fetch_optional(&mut *connection)
-        .await?;
-    let Some(version) = version else { return Ok(None) };
+    let row = sqlx::query(
+        "SELECT r.version, r.kind, (SELECT count(*) FROM blocks b \
+         WHERE (b.user_id = r.pair_low AND b.blocked_id = r.pair_high) \
+         OR (b.user_id = r.pair_high AND b.blocked_id = r.pair_low)) FROM rooms r WHERE r.id = ?",
+    )
+    .bind(room.as_str())
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
     let rows = sqlx::query("SELECT user_id, role FROM members WHERE room_id = ?")
         .bind(room.as_str())
         .fetch_all(&mut *connection)
@@ -66,7 +73,12 @@ pub(super) async fn membership(
         .iter()
         .map(|row| Ok((parsed(row, 0, UserId::parse)?, parsed(row, 1, Role::parse)?)))
         .collect::<StoreResult<HashMap<_, _>>>()?;
-    Ok(Some(Membership { version, members }))
+    Ok(Some(Membership {
+        version: row.try_get(0)?,
+        kind: parsed(&row, 1, Kind::parse)?,
+        blocked: row.try_get::<i64, _>(2)? > 0,
+        members,
+    }))
 }
 
 pub(super) async fn room(
@@ -200,6 +212,7 @@ pub(super) async fn members(
                 user: parsed(row, 0, UserId::parse)?,
                 name: row.try_get(1)?,
                 role: parsed(row, 2, Role::parse)?,
+                online: None,
             })
         })
         .collect()

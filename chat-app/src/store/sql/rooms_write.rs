@@ -192,17 +192,18 @@ pub(super) async fn put_member(
     Ok(())
 }
 
+/// Whether there was such a member.
 pub(super) async fn drop_member(
     transaction: &mut Transaction,
     room: &RoomId,
     user: &UserId,
-) -> StoreResult<()> {
-    sqlx::query("DELETE FROM members WHERE room_id = ? AND user_id = ?")
+) -> StoreResult<bool> {
+    let dropped = sqlx::query("DELETE FROM members WHERE room_id = ? AND user_id = ?")
         .bind(room.as_str())
         .bind(user.as_str())
         .execute(&mut **transaction)
         .await?;
-    Ok(())
+    Ok(dropped.rows_affected() > 0)
 }
 
 pub(super) async fn count_members(transaction: &mut Transaction, room: &RoomId) -> StoreResult<()> {
@@ -221,6 +222,8 @@ pub(super) async fn drop_room(transaction: &mut Transaction, room: &RoomId) -> S
     for (table, column) in [
         ("members", "room_id"),
         ("messages", "room_id"),
+        ("room_bans", "room_id"),
+        ("room_invites", "room_id"),
         ("room_heads", "room_id"),
         ("rooms", "id"),
     ] {

@@ -243,7 +243,7 @@ async fn accounts(sql: &Sql) {
     sql.create_account(&person).await;
     sql.user(&ann).await.unwrap();
     sql.password_hash(&ann).await.unwrap();
-    Accounts::search(sql, "a", 10).await.unwrap();
+    Accounts::search(sql, "a", None, 10).await.unwrap();
     sql.unknown(&[ann.clone(), user("bob")]).await.unwrap();
     sql.revoke("t", &ann, now).await.unwrap();
     sql.revoked(now).await.unwrap();
@@ -333,7 +333,8 @@ async fn log(sql: &Sql) {
         edited_at: None,
         deleted: false,
     };
-    let marker = Marker { user: ann, position: Some(position.to_string()), ordinal: None };
+    let marker =
+        Marker { user: ann, position: Some(position.to_string()), ordinal: None, private: false };
     let batch = LogBatch {
         from: vec![cursor],
         to: vec![LogCursor { next: 201, ..cursor }],
