@@ -306,3 +306,44 @@ async fn what_was_given_up_is_listed_tried_again_and_dropped_by_hand() {
     }
     assert!(dead().is_empty());
 }
+
+#[tokio::test]
+async fn settings_and_blocks_decide_what_is_told() {
+    let scene = Scene::new().await;
+    let (ann, bob, room) = (&scene.ann, &scene.bob, &scene.room);
+    bob.put("me/settings", json!({"preview": false})).await;
+    say(ann, room, json!({"text": "not for lock screens"})).await;
+    let pushed = scene.pushed().await;
+    assert_eq!(pushed.len(), 1);
+    assert!(pushed[0].get("preview").is_none(), "{}", pushed[0]);
+
+    // An hour before and behind now, on a clock of another zone.
+    let seoul = |hours: i64| {
+        let now = time::OffsetDateTime::now_utc() + time::Duration::hours(9 + hours);
+        format!("{:02}:{:02}", now.hour(), now.minute())
+    };
+    let quiet = |from, to| json!({"quiet_hours": {"from": seoul(from), "to": seoul(to), "zone": "Asia/Seoul"}});
+    bob.put("me/settings", quiet(-1, 1)).await;
+    say(ann, room, json!({"text": "bob is asleep", "mentions": ["bob"]})).await;
+    // Bob cannot be a fence to himself now: ann's own device is.
+    scene.service.device(ann, "/ann").await;
+    let awake = bob.group("Awake", &[ann]).await;
+    say(bob, &awake, json!({"text": "walking in my sleep"})).await;
+    scene.service.first("/ann").await;
+    bob.put("me/settings", quiet(2, 3)).await;
+    assert_eq!(scene.pushed().await.len(), 1, "nothing in quiet hours");
+
+    let cat = scene.server.person("cat").await;
+    let club = ann.group("Club", &[bob, &cat]).await;
+    bob.put("blocks/cat", json!({})).await;
+    say(&cat, &club, json!({"text": "bob?", "mentions": ["bob"]})).await;
+    assert_eq!(scene.pushed().await.len(), 1, "nothing from who is blocked");
+
+    // Another password ends the other sessions, and what they registered.
+    let other = scene.server.returning(bob).await;
+    scene.service.device(&other, "/other").await;
+    let passwords = json!({"old_password": support::PASSWORD, "new_password": "another one"});
+    bob.put("me/password", passwords).await;
+    let devices = bob.get("devices").await;
+    assert_eq!(devices["devices"].as_array().unwrap().len(), 1, "{devices}");
+}

@@ -122,6 +122,15 @@ impl Desk {
         Ok(self.devices.unbind_session(token).await?)
     }
 
+    /// All sessions of the user are over, but this one.
+    pub(crate) async fn sessions_over(
+        &self,
+        user: &UserId,
+        except: Option<&str>,
+    ) -> Result<(), Problem> {
+        Ok(self.devices.unbind_user(user, except).await?)
+    }
+
     /// Sends a push to the device now, and says whether its service took it.
     pub(crate) async fn try_out(&self, user: &UserId, id: &str) -> Result<(), Problem> {
         let device = self.devices.device(user, id).await?.ok_or_else(no_such_device)?;

@@ -58,6 +58,8 @@ pub(crate) trait Devices: Send + Sync + 'static {
     async fn unbind(&self, user: &UserId, id: &str) -> StoreResult<bool>;
     /// Forgets what this session registered.
     async fn unbind_session(&self, token: &str) -> StoreResult<()>;
+    /// Forgets all devices of a user, but those of this session.
+    async fn unbind_user(&self, user: &UserId, except: Option<&str>) -> StoreResult<()>;
 }
 
 /// One push that is due: a room's news for a device.

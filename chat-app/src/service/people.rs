@@ -70,6 +70,7 @@ impl Chat {
         let except = Some(identity.token.id.to_string());
         let cutoff = Cutoff { at: Timestamp::now(), except };
         self.people.set_password(user, &hash, &cutoff).await?;
+        self.desk.sessions_over(user, cutoff.except.as_deref()).await?;
         self.users.changed(user).await;
         self.tokens.cut_off(user, cutoff);
         Ok(())
@@ -80,6 +81,7 @@ impl Chat {
         self.leave_all_groups(user).await?;
         let at = Timestamp::now();
         self.people.delete_user(user, at).await?;
+        self.desk.sessions_over(user, None).await?;
         self.users.changed(user).await;
         self.tokens.cut_off(user, Cutoff { at, except: None });
         Ok(())

@@ -72,27 +72,39 @@ impl Devices for Sql {
     }
 
     async fn unbind_session(&self, token: &str) -> StoreResult<()> {
+        self.unbind_all("token_id = ?", &[token]).await
+    }
+
+    async fn unbind_user(&self, user: &UserId, except: Option<&str>) -> StoreResult<()> {
+        let values = [user.as_str(), except.unwrap_or_default()];
+        self.unbind_all("user_id = ? AND token_id <> ?", &values).await
+    }
+}
+
+impl Sql {
+    /// Devices of which this holds, and all that they are due.
+    async fn unbind_all(&self, which: &str, values: &[&str]) -> StoreResult<()> {
+        let statements = [
+            format!(
+                "DELETE FROM push_jobs WHERE device_id IN (SELECT id FROM devices WHERE {which})"
+            ),
+            format!("DELETE FROM devices WHERE {which}"),
+        ];
         retried(|| async {
             let mut transaction = self.begin().await?;
-            sqlx::query(
-                "DELETE FROM push_jobs WHERE device_id IN \
-                 (SELECT d.id FROM devices d WHERE d.token_id = ?)",
-            )
-            .bind(token)
-            .execute(&mut *transaction)
-            .await?;
-            sqlx::query("DELETE FROM devices WHERE token_id = ?")
-                .bind(token)
-                .execute(&mut *transaction)
-                .await?;
+            for statement in &statements {
+                let mut query = sqlx::query(AssertSqlSafe(statement.clone()));
+                for value in values {
+                    query = query.bind((*value).to_owned());
+                }
+                query.execute(&mut *transaction).await?;
+            }
             transaction.commit().await?;
             Ok(())
         })
         .await
     }
-}
 
-impl Sql {
     async fn bind_once(&self, device: &Device, most: u32) -> StoreResult<Bound> {
         let mut transaction = self.begin().await?;
         let place = device.place();

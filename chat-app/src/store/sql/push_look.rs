@@ -1,11 +1,9 @@
 //! What there is to tell of, to whom: read for a decision and for the last look alike.
 
-use std::collections::HashSet;
-
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::{
-    dialect::{Column, Dialect},
+    dialect::{Column::Text, Dialect},
     driver::{Connection, Row},
     list::List,
     rows::{self, parsed},
@@ -87,21 +85,19 @@ pub(super) async fn blocks<'a>(
     users: impl Iterator<Item = &'a UserId>,
     window: &Window,
 ) -> StoreResult<Blocks> {
-    let senders: HashSet<&UserId> = window.senders().collect();
-    let wanted = dialect.list("wanted", &[Column::Text("user_id")]);
-    let select = format!(
-        "SELECT b.user_id, b.blocked_id FROM {wanted} JOIN blocks b ON b.user_id = wanted.user_id"
+    let by = dialect.list("wanted", &[Text("user_id")]);
+    let whom = dialect.list("senders", &[Text("user_id")]);
+    let sql = format!(
+        "SELECT b.user_id, b.blocked_id FROM {by} CROSS JOIN blocks b \
+         ON b.user_id = wanted.user_id \
+         WHERE b.blocked_id IN (SELECT senders.user_id FROM {whom})"
     );
-    let rows = sqlx::query(AssertSqlSafe(select))
-        .bind(List::new(users.map(|user| [user.as_str()])).into_text())
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .bind(List::new(users.map(|user| (user,))).into_text())
+        .bind(List::new(window.senders().map(|user| (user,))).into_text())
         .fetch_all(&mut *connection)
         .await?;
-    let mut blocks = Blocks::default();
-    for row in &rows {
-        let (user, blocked) = (parsed(row, 0, UserId::parse)?, parsed(row, 1, UserId::parse)?);
-        if senders.contains(&blocked) {
-            blocks.insert((user, blocked));
-        }
-    }
-    Ok(blocks)
+    rows.iter()
+        .map(|row| Ok((parsed(row, 0, UserId::parse)?, parsed(row, 1, UserId::parse)?)))
+        .collect()
 }
