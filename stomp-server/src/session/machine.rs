@@ -68,6 +68,8 @@ pub(crate) struct Machine {
     pub(super) version: Version,
     pub(super) who: Arc<Principal>,
     pub(super) pending: Option<Pending>,
+    /// What is told when the pending frame has had its turn: its outcome must be told before.
+    leaving: Option<Problem>,
     pub(super) receipts: Receipts,
     pub(super) subscriptions: Subscriptions,
     pub(super) transactions: Transactions,
@@ -88,6 +90,7 @@ impl Machine {
             version: Version::V1_0,
             who: Arc::new(Principal::anonymous()),
             pending: None,
+            leaving: None,
             receipts: Receipts::default(),
             subscriptions: Subscriptions::default(),
             transactions: Transactions::default(),
@@ -311,6 +314,11 @@ impl Machine {
 
     /// This server goes away; what was read is still answered.
     pub(crate) fn on_shutdown(&mut self, problem: Problem, out: &mut Actions) {
+        if self.pending.is_some() {
+            // Its receipt would come behind the ERROR, that is never, though the log may have it.
+            self.leaving = Some(problem);
+            return;
+        }
         self.on_fault(problem, None, out);
     }
 
@@ -349,6 +357,12 @@ impl Machine {
 
     /// Lets everything leave whose turn it is.
     pub(super) fn turn(&mut self, out: &mut Actions) {
+        if self.pending.is_none()
+            && let Some(problem) = self.leaving.take()
+            && !matches!(self.phase, Phase::Closing)
+        {
+            self.fault(problem, None, out);
+        }
         while let Some(turn) = self.receipts.next() {
             match turn {
                 Turn::Start(action) => out.push(action),

@@ -605,3 +605,20 @@ fn the_end_of_the_stream_answers_what_was_received_and_closes() {
     assert_eq!(said(&actions), ["1"]);
     assert!(is_closed(&actions, Close::Bye));
 }
+
+#[test]
+fn a_shutdown_waits_for_the_frame_that_is_being_decided() {
+    let mut bench = Bench::open("1.2");
+    let mut bytes = BytesMut::from("SEND\ndestination:/topic/a\nreceipt:1\n\nx\0");
+    let Some(Decoded::Frame(frame)) = bench.decoder.decode(&mut bytes).unwrap() else { panic!() };
+    bench.machine.on_frame(frame, &mut bench.out);
+    bench.out.clear();
+    bench.machine.on_shutdown(Problem::new(Code::Shutdown, "Going."), &mut bench.out);
+    assert!(bench.out.is_empty(), "{:?}", bench.out);
+    bench.machine.on_decision(Decision::Allow, &mut bench.out);
+    let ticket = ticket_of(&bench.out);
+    bench.out.clear();
+    let told = bench.accepted(ticket, 5);
+    assert_eq!(said(&told), ["1", "shutdown"]);
+    assert!(is_closed(&told, Close::Shutdown));
+}
