@@ -3,6 +3,10 @@
 //! Everything here is a plain function of the queue's state and the time. What has to happen
 //! outside (keeping changes, burying dead letters, waiting for room or for a moment) is
 //! handed back as [`Effects`], so that it is done with no lock held.
+#![cfg_attr(
+    not(feature = "kafka"),
+    allow(dead_code, reason = "parts that only a shared log needs")
+)]
 
 mod consumer;
 mod lanes;
