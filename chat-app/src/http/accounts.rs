@@ -30,7 +30,7 @@ pub(super) struct Credentials {
 /// The id is the name in lower case and never changes. Not where another service keeps the
 /// accounts.
 #[utoipa::path(operation_id = "signUp", post, path = "/accounts", tag = "accounts", security(()), request_body = Credentials,
-    responses((status = 201, body = User), Refusals))]
+    responses((status = 201, description = "It is made", body = User), Refusals))]
 pub(super) async fn create(
     State(chat): State<Arc<Chat>>,
     From(address): From,
@@ -44,7 +44,7 @@ pub(super) async fn create(
 ///
 /// The token goes into `Authorization: Bearer`, and into the passcode of a STOMP CONNECT.
 #[utoipa::path(operation_id = "logIn", post, path = "/sessions", tag = "accounts", security(()), request_body = Credentials,
-    responses((status = 201, body = Session), Refusals))]
+    responses((status = 201, description = "It is made", body = Session), Refusals))]
 pub(super) async fn log_in(
     State(chat): State<Arc<Chat>>,
     From(address): From,
@@ -58,7 +58,7 @@ pub(super) async fn log_in(
 ///
 /// The token of this request is given up; live connections that use it end within 25 seconds.
 #[utoipa::path(operation_id = "logOut", delete, path = "/sessions/current", tag = "accounts",
-    responses((status = 204), Refusals))]
+    responses((status = 204, description = "It is done"), Refusals))]
 pub(super) async fn log_out(State(chat): State<Arc<Chat>>, caller: Caller) -> Answer<StatusCode> {
     chat.log_out(&caller.identity).await?;
     Ok(StatusCode::NO_CONTENT)

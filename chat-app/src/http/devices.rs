@@ -70,7 +70,7 @@ pub(super) struct DeviceShown {
 /// registered it.
 #[utoipa::path(operation_id = "registerDevice", post, path = "/devices", tag = "devices",
     request_body = DeviceRequest,
-    responses((status = 200, body = DeviceShown), (status = 201, body = DeviceShown), Refusals))]
+    responses((status = 200, description = "As it is", body = DeviceShown), (status = 201, description = "It is made", body = DeviceShown), Refusals))]
 pub(super) async fn register(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -95,7 +95,7 @@ pub(super) struct Devices {
 
 /// List my devices
 #[utoipa::path(operation_id = "listDevices", get, path = "/devices", tag = "devices",
-    params(Paging), responses((status = 200, body = Devices), Refusals))]
+    params(Paging), responses((status = 200, description = "As it is", body = Devices), Refusals))]
 pub(super) async fn list(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -110,7 +110,7 @@ pub(super) async fn list(
 /// Forget a device
 #[utoipa::path(operation_id = "forgetDevice", delete, path = "/devices/{device}", tag = "devices",
     params(("device" = String, Path, description = "Which")),
-    responses((status = 204), Refusals))]
+    responses((status = 204, description = "It is done"), Refusals))]
 pub(super) async fn forget(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -123,7 +123,7 @@ pub(super) async fn forget(
 /// Send a push to a device, to see it
 #[utoipa::path(operation_id = "tryDevice", post, path = "/devices/{device}/test", tag = "devices",
     params(("device" = String, Path, description = "Which")),
-    responses((status = 204), Refusals))]
+    responses((status = 204, description = "It is done"), Refusals))]
 pub(super) async fn try_out(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -143,7 +143,7 @@ pub(super) struct VapidKey {
 ///
 /// What a page passes to the browser as `applicationServerKey`.
 #[utoipa::path(operation_id = "getVapidKey", get, path = "/push/vapid-key", tag = "devices",
-    responses((status = 200, body = VapidKey), Refusals))]
+    responses((status = 200, description = "As it is", body = VapidKey), Refusals))]
 pub(super) async fn vapid_key(State(chat): State<Arc<Chat>>, _: Caller) -> Json<VapidKey> {
     Json(VapidKey { key: chat.desk.vapid.clone() })
 }

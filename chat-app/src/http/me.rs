@@ -31,7 +31,7 @@ impl From<Account> for Me {
 }
 
 /// Who am I
-#[utoipa::path(operation_id = "getMe", get, path = "/me", tag = "me", responses((status = 200, body = Me), Refusals))]
+#[utoipa::path(operation_id = "getMe", get, path = "/me", tag = "me", responses((status = 200, description = "As it is", body = Me), Refusals))]
 pub(super) async fn show(caller: Caller) -> Json<Me> {
     Json(caller.account.into())
 }
@@ -49,7 +49,7 @@ pub(super) struct NewProfile {
 
 /// Change name or picture
 #[utoipa::path(operation_id = "changeMe", patch, path = "/me", tag = "me", request_body = NewProfile,
-    responses((status = 200, body = Me), Refusals))]
+    responses((status = 200, description = "As it is", body = Me), Refusals))]
 pub(super) async fn change(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -64,7 +64,7 @@ pub(super) async fn change(
 ///
 /// What is left out stays; `quiet_hours: null` ends them.
 #[utoipa::path(operation_id = "changeSettings", put, path = "/me/settings", tag = "me", request_body = SettingsChange,
-    responses((status = 200, body = Settings), Refusals))]
+    responses((status = 200, description = "As it is", body = Settings), Refusals))]
 pub(super) async fn settings(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -85,7 +85,7 @@ pub(super) struct NewPassword {
 ///
 /// All other sessions of the user end.
 #[utoipa::path(operation_id = "changePassword", put, path = "/me/password", tag = "me", request_body = NewPassword,
-    responses((status = 204), Refusals))]
+    responses((status = 204, description = "It is done"), Refusals))]
 pub(super) async fn password(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -99,7 +99,7 @@ pub(super) async fn password(
 ///
 /// Out of all groups and sessions. What was said stays under the id, which nobody else gets. A
 /// group whose last owner goes is left to its first admin, else to its first member.
-#[utoipa::path(operation_id = "deleteMe", delete, path = "/me", tag = "me", responses((status = 204), Refusals))]
+#[utoipa::path(operation_id = "deleteMe", delete, path = "/me", tag = "me", responses((status = 204, description = "It is done"), Refusals))]
 pub(super) async fn delete(State(chat): State<Arc<Chat>>, caller: Caller) -> Answer<StatusCode> {
     chat.delete_account(caller.id()).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -34,7 +34,7 @@ pub(super) struct Members {
 
 /// List the members of a room
 #[utoipa::path(operation_id = "listMembers", get, path = "/rooms/{room}/members", tag = "members", params(InRoom, Paging),
-    responses((status = 200, body = Members), Refusals))]
+    responses((status = 200, description = "As it is", body = Members), Refusals))]
 pub(super) async fn list(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -58,7 +58,7 @@ pub(super) struct PutMember {
 /// Add a member or change its role
 #[utoipa::path(operation_id = "putMember", put, path = "/rooms/{room}/members/{user}", tag = "members", params(OfMember),
     request_body = Option<PutMember>,
-    responses((status = 200, body = Member), (status = 201, body = Member), Refusals))]
+    responses((status = 200, description = "As it is", body = Member), (status = 201, description = "It is made", body = Member), Refusals))]
 pub(super) async fn put(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -74,7 +74,7 @@ pub(super) async fn put(
 ///
 /// Of oneself it is leaving.
 #[utoipa::path(operation_id = "removeMember", delete, path = "/rooms/{room}/members/{user}", tag = "members", params(OfMember),
-    responses((status = 204), Refusals))]
+    responses((status = 204, description = "It is done"), Refusals))]
 pub(super) async fn remove(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -88,7 +88,7 @@ pub(super) async fn remove(
 ///
 /// Out of the room, if it is in, and not in again until the ban is lifted.
 #[utoipa::path(operation_id = "banUser", put, path = "/rooms/{room}/bans/{user}", tag = "members", params(OfMember),
-    responses((status = 204), Refusals))]
+    responses((status = 204, description = "It is done"), Refusals))]
 pub(super) async fn ban(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -100,7 +100,7 @@ pub(super) async fn ban(
 
 /// Lift a ban
 #[utoipa::path(operation_id = "unbanUser", delete, path = "/rooms/{room}/bans/{user}", tag = "members", params(OfMember),
-    responses((status = 204), Refusals))]
+    responses((status = 204, description = "It is done"), Refusals))]
 pub(super) async fn unban(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -119,7 +119,7 @@ pub(super) struct Join {
 
 /// Join a room
 #[utoipa::path(operation_id = "joinRoom", post, path = "/rooms/{room}/join", tag = "members", params(InRoom),
-    request_body = Option<Join>, responses((status = 200, body = Room), Refusals))]
+    request_body = Option<Join>, responses((status = 200, description = "As it is", body = Room), Refusals))]
 pub(super) async fn join(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -134,7 +134,7 @@ pub(super) async fn join(
 /// A direct room is only hidden until its next message. The last owner stays while others do;
 /// the last one out ends the room.
 #[utoipa::path(operation_id = "leaveRoom", post, path = "/rooms/{room}/leave", tag = "members", params(InRoom),
-    responses((status = 204), Refusals))]
+    responses((status = 204, description = "It is done"), Refusals))]
 pub(super) async fn leave(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -148,7 +148,7 @@ pub(super) async fn leave(
 ///
 /// Whoever has the code may join within seven days.
 #[utoipa::path(operation_id = "createInvite", post, path = "/rooms/{room}/invites", tag = "members", params(InRoom),
-    responses((status = 201, body = Invite), Refusals))]
+    responses((status = 201, description = "It is made", body = Invite), Refusals))]
 pub(super) async fn invite(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -162,7 +162,7 @@ pub(super) async fn invite(
 
 /// Take an invitation back
 #[utoipa::path(operation_id = "dropInvite", delete, path = "/rooms/{room}/invites/{code}", tag = "members", params(OfInvite),
-    responses((status = 204), Refusals))]
+    responses((status = 204, description = "It is done"), Refusals))]
 pub(super) async fn drop_invite(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -183,7 +183,7 @@ pub(super) struct Mute {
 ///
 /// A time that has passed ends it.
 #[utoipa::path(operation_id = "muteRoom", put, path = "/rooms/{room}/mute", tag = "members", params(InRoom),
-    request_body = Option<Mute>, responses((status = 204), Refusals))]
+    request_body = Option<Mute>, responses((status = 204, description = "It is done"), Refusals))]
 pub(super) async fn mute(
     State(chat): State<Arc<Chat>>,
     caller: Caller,

@@ -51,7 +51,7 @@ pub(super) struct PageParams {
 /// Oldest first; at most one of before, after, around and around_id. SUBSCRIBE `from` the
 /// page's position leaves no gap.
 #[utoipa::path(operation_id = "getMessages", get, path = "/rooms/{room}/messages", tag = "messages", params(InRoom, PageParams),
-    responses((status = 200, body = Page), Refusals))]
+    responses((status = 200, description = "As it is", body = Page), Refusals))]
 pub(super) async fn page(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -127,7 +127,7 @@ pub(super) struct NewMessage {
 /// Answered when the log has it: from then on nothing loses it.
 #[utoipa::path(operation_id = "sendMessage", post, path = "/rooms/{room}/messages", tag = "messages", params(InRoom),
     request_body = NewMessage,
-    responses((status = 200, body = Sent), (status = 201, body = Sent), Refusals))]
+    responses((status = 200, description = "As it is", body = Sent), (status = 201, description = "It is made", body = Sent), Refusals))]
 pub(super) async fn send(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -144,7 +144,7 @@ pub(super) async fn send(
 /// Only one's own.
 #[utoipa::path(operation_id = "editMessage", patch, path = "/rooms/{room}/messages/{message}", tag = "messages",
     params(OfMessage), request_body = NewMessage,
-    responses((status = 200, body = Sent), Refusals))]
+    responses((status = 200, description = "As it is", body = Sent), Refusals))]
 pub(super) async fn edit(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -161,7 +161,7 @@ pub(super) async fn edit(
 ///
 /// One's own, or as an owner or admin. A tombstone stays.
 #[utoipa::path(operation_id = "deleteMessage", delete, path = "/rooms/{room}/messages/{message}", tag = "messages",
-    params(OfMessage, ClientMessageId), responses((status = 200, body = Sent), Refusals))]
+    params(OfMessage, ClientMessageId), responses((status = 200, description = "As it is", body = Sent), Refusals))]
 pub(super) async fn delete(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -182,7 +182,7 @@ fn client_id(body: &[u8]) -> Answer<Option<String>> {
 
 /// See a message
 #[utoipa::path(operation_id = "getMessage", get, path = "/rooms/{room}/messages/{message}", tag = "messages",
-    params(OfMessage), responses((status = 200, body = Message), Refusals))]
+    params(OfMessage), responses((status = 200, description = "As it is", body = Message), Refusals))]
 pub(super) async fn show(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -204,7 +204,7 @@ pub(super) struct Readers {
 ///
 /// Without its sender, and without those who keep that to themselves.
 #[utoipa::path(operation_id = "getReaders", get, path = "/rooms/{room}/messages/{message}/readers", tag = "messages",
-    params(OfMessage, Paging), responses((status = 200, body = Readers), Refusals))]
+    params(OfMessage, Paging), responses((status = 200, description = "As it is", body = Readers), Refusals))]
 pub(super) async fn readers(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -244,7 +244,7 @@ pub(super) struct Words {
 /// Among the newest 10,000 messages of one's rooms, the newest first; `partial` tells that there
 /// are others.
 #[utoipa::path(operation_id = "searchMessages", get, path = "/search", tag = "messages", params(Words),
-    responses((status = 200, body = Found), Refusals))]
+    responses((status = 200, description = "As it is", body = Found), Refusals))]
 pub(super) async fn search(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -260,7 +260,7 @@ pub(super) async fn search(
 ///
 /// Up to a position or an ordinal; never back.
 #[utoipa::path(operation_id = "markRead", put, path = "/rooms/{room}/read", tag = "messages", params(InRoom),
-    request_body = Marker, responses((status = 204), Refusals))]
+    request_body = Marker, responses((status = 204, description = "It is done"), Refusals))]
 pub(super) async fn read(
     State(chat): State<Arc<Chat>>,
     caller: Caller,

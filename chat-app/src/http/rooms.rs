@@ -31,7 +31,7 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// `Idempotency-Key` of the same user makes a room once in 24 hours.
 #[utoipa::path(operation_id = "createRoom", post, path = "/rooms", tag = "rooms", request_body = RoomRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 128 visible characters")),
-    responses((status = 200, body = Room), (status = 201, body = Room), Refusals))]
+    responses((status = 200, description = "As it is", body = Room), (status = 201, description = "It is made", body = Room), Refusals))]
 pub(super) async fn create(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -73,7 +73,7 @@ pub(super) struct Rooms {
 ///
 /// One's own by newest activity, or public ones by a part of their name.
 #[utoipa::path(operation_id = "listRooms", get, path = "/rooms", tag = "rooms", params(Which, Paging),
-    responses((status = 200, body = Rooms), Refusals))]
+    responses((status = 200, description = "As it is", body = Rooms), Refusals))]
 pub(super) async fn list(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -106,7 +106,7 @@ async fn public(chat: &Chat, actor: &Actor, query: &str, paging: &Paging) -> Ans
 ///
 /// A public one also from outside, without role, counters, members and messages.
 #[utoipa::path(operation_id = "getRoom", get, path = "/rooms/{room}", tag = "rooms", params(InRoom),
-    responses((status = 200, body = Room), Refusals))]
+    responses((status = 200, description = "As it is", body = Room), Refusals))]
 pub(super) async fn show(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -124,7 +124,7 @@ pub(super) struct Rename {
 
 /// Rename a room
 #[utoipa::path(operation_id = "renameRoom", patch, path = "/rooms/{room}", tag = "rooms", params(InRoom), request_body = Rename,
-    responses((status = 200, body = Room), Refusals))]
+    responses((status = 200, description = "As it is", body = Room), Refusals))]
 pub(super) async fn rename(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -140,7 +140,7 @@ pub(super) async fn rename(
 ///
 /// With everything in it, by an owner.
 #[utoipa::path(operation_id = "deleteRoom", delete, path = "/rooms/{room}", tag = "rooms", params(InRoom),
-    responses((status = 204), Refusals))]
+    responses((status = 204, description = "It is done"), Refusals))]
 pub(super) async fn delete(
     State(chat): State<Arc<Chat>>,
     caller: Caller,

@@ -46,7 +46,7 @@ impl Users {
 
 /// Find users
 #[utoipa::path(operation_id = "findUsers", get, path = "/users", tag = "users", params(Query, Paging),
-    responses((status = 200, body = Users), Refusals))]
+    responses((status = 200, description = "As it is", body = Users), Refusals))]
 pub(super) async fn search(
     State(chat): State<Arc<Chat>>,
     _caller: Caller,
@@ -69,7 +69,7 @@ pub(super) struct NewUser {
 ///
 /// For services. The same again changes nothing.
 #[utoipa::path(operation_id = "putUser", put, path = "/users/{user}", tag = "users", params(OfUser), request_body = NewUser,
-    responses((status = 200, body = User), (status = 201, body = User), Refusals))]
+    responses((status = 200, description = "As it is", body = User), (status = 201, description = "It is made", body = User), Refusals))]
 pub(super) async fn put(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -85,7 +85,7 @@ pub(super) async fn put(
 
 /// Whom I block
 #[utoipa::path(operation_id = "listBlocks", get, path = "/blocks", tag = "users", params(Paging),
-    responses((status = 200, body = Users), Refusals))]
+    responses((status = 200, description = "As it is", body = Users), Refusals))]
 pub(super) async fn blocks(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -100,7 +100,7 @@ pub(super) async fn blocks(
 ///
 /// Neither of the two can send to their direct room, nor make one.
 #[utoipa::path(operation_id = "blockUser", put, path = "/blocks/{user}", tag = "users", params(OfUser),
-    responses((status = 204), Refusals))]
+    responses((status = 204, description = "It is done"), Refusals))]
 pub(super) async fn block(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
@@ -112,7 +112,7 @@ pub(super) async fn block(
 
 /// Unblock a user
 #[utoipa::path(operation_id = "unblockUser", delete, path = "/blocks/{user}", tag = "users", params(OfUser),
-    responses((status = 204), Refusals))]
+    responses((status = 204, description = "It is done"), Refusals))]
 pub(super) async fn unblock(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
