@@ -17,6 +17,8 @@ pub struct ServerProcess {
     pub tcp: SocketAddr,
     /// Where it speaks HTTP, if it does.
     pub http: Option<SocketAddr>,
+    /// Where its rows are, if that was said.
+    database: Option<String>,
 }
 
 impl ServerProcess {
@@ -25,6 +27,33 @@ impl ServerProcess {
         let mut command = Command::new(binary());
         command.args(["--tcp", "127.0.0.1:0", "--http", "127.0.0.1:0"]).args(flags);
         Self::start(command)
+    }
+
+    /// Starts `chat-app` on free ports, with more flags.
+    pub fn chat(flags: &[&str]) -> Self {
+        let mut command = Command::new(chat_binary());
+        command.args(["serve", "--tcp", "127.0.0.1:0", "--http", "127.0.0.1:0"]).args(flags);
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("start");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        // `STOMP ws://ADDRESS/ws, TCP ADDRESS`
+        let line = lines.by_ref().map_while(Result::ok).find(|line| line.contains("ws://"));
+        let line = line.expect("its banner");
+        let (http, tcp) = line.split_once(", TCP ").expect("both addresses");
+        let http = http.split_once("ws://").map(|(_, rest)| rest.trim_end_matches("/ws"));
+        std::thread::spawn(move || lines.for_each(drop));
+        let of_flag = flags.iter().skip_while(|flag| **flag != "--database").nth(1);
+        Self {
+            child,
+            tcp: tcp.trim().parse().expect("a TCP address"),
+            http: http.and_then(|address| address.parse().ok()),
+            database: of_flag.map(|url| (*url).to_owned()),
+        }
+    }
+
+    /// What it was told of a database.
+    pub fn database(&self) -> Option<&str> {
+        self.database.as_deref()
     }
 
     /// Starts this very program again as the plain server that a question compares with.
@@ -60,7 +89,7 @@ impl ServerProcess {
             }
         }
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, tcp: tcp.expect("a TCP address in the banner"), http }
+        Self { child, tcp: tcp.expect("a TCP address in the banner"), http, database: None }
     }
 
     /// CPU time that it has used, over all its threads.
@@ -98,6 +127,17 @@ fn binary() -> PathBuf {
     let own = std::env::current_exe().expect("this program's path");
     let path = own.ancestors().nth(2).expect("target/release").join("stomp-server");
     assert!(path.exists(), "build it first: cargo build --release -p stomp-server");
+    path
+}
+
+/// `chat-app` beside this program, or where `CHAT_APP` says.
+pub fn chat_binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("CHAT_APP") {
+        return path.into();
+    }
+    let own = std::env::current_exe().expect("this program's path");
+    let path = own.ancestors().nth(2).expect("target/release").join("chat-app");
+    assert!(path.exists(), "build it first: cargo build --release -p chat-app");
     path
 }
 

@@ -71,7 +71,7 @@ impl App {
         // Processes that share log and database may share the folder too: it has the secret.
         let lock = if config.is_shared() { None } else { Some(lock(&config.data)?) };
         let sql = open::database(&config.database).await?;
-        let broker = open::log(&config).await?;
+        let broker = open::log(&config, &sql).await?;
         let secret = own_secret(&config.data.join(SECRET))?;
         let log = Log::new(broker.clone(), config.publish_timeout);
 

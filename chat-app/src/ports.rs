@@ -241,6 +241,33 @@ pub(crate) trait History: Send + Sync + 'static {
         limit: u32,
     ) -> StoreResult<Page>;
     async fn message(&self, room: &RoomId, id: &MessageId) -> StoreResult<Option<Message>>;
+    /// What has changed in a room behind a place of the log, in the order of the changes, at
+    /// most `limit` of it; out of one snapshot.
+    async fn changes(
+        &self,
+        room: &RoomId,
+        partition: u32,
+        after: Position,
+        limit: u32,
+    ) -> StoreResult<Changes>;
+    /// How many changes that are, counted up to `limit`; none where the store has not come to
+    /// that place of that log.
+    async fn count_changes(
+        &self,
+        room: &RoomId,
+        partition: u32,
+        after: Position,
+        limit: u32,
+    ) -> StoreResult<Option<u32>>;
+}
+
+/// A part of what has changed in a room.
+#[derive(Clone, Debug)]
+pub(crate) struct Changes {
+    /// Each message as it is now, the place of its last change, and who deleted it.
+    pub(crate) messages: Vec<(Position, Message, Option<UserId>)>,
+    /// Up to this offset of the room's partition nothing is left out.
+    pub(crate) upto: u64,
 }
 
 /// Up to where a partition of the log has been taken over.
@@ -269,8 +296,17 @@ pub(crate) struct ChangedMessage {
     /// Where the change stands.
     pub(crate) position: Position,
     pub(crate) at: Timestamp,
-    /// What it says now; nothing once it is deleted.
-    pub(crate) content: Option<Content>,
+    /// What becomes of it.
+    pub(crate) change: MessageChange,
+}
+
+/// How a message changes.
+#[derive(Clone, Debug)]
+pub(crate) enum MessageChange {
+    /// It says this from now on.
+    Edited(Content),
+    /// It says nothing any more, because of this user.
+    Deleted(UserId),
 }
 
 /// A record that cannot be applied.

@@ -126,3 +126,59 @@ async fn while_the_database_is_away_sends_go_on_and_everything_is_there_afterwar
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_replay_after_a_restart_tells_the_present_on_sqlite() {
+    a_replay_after_a_restart_tells_the_present(&[]).await;
+}
+
+#[tokio::test]
+async fn a_replay_after_a_restart_tells_the_present_on_mariadb() {
+    let Some(database) = support::mariadb::database() else { return };
+    a_replay_after_a_restart_tells_the_present(&["--database", &database]).await;
+}
+
+/// What was deleted or replaced since is told to nobody who comes back.
+async fn a_replay_after_a_restart_tells_the_present(more: &[&str]) {
+    let data = tempfile::tempdir().expect("a folder");
+    let server = Server::start_with(data.path(), more);
+    let (ann, bob) = (server.person("ann").await, server.person("bob").await);
+    let room = ann.group("Tea", &[&bob]).await;
+    let mut a = ann.stomp().await;
+    let mut sent = Vec::new();
+    for (n, text) in ["one", "two", "three", "four"].into_iter().enumerate() {
+        sent.push(a.say(&room, &format!("m-{n}"), text).await.expect("a receipt"));
+    }
+    let path = |n: usize| format!("rooms/{room}/messages/{}", header(&sent[n], "message-id"));
+    let edit = serde_json::json!({"text": "one!"});
+    assert_eq!(ann.call(Method::PATCH, &path(0), Some(edit)).await.0, StatusCode::OK);
+    assert!(ann.call(Method::DELETE, &path(2), None).await.0.is_success());
+    until("all of it is in SQL", async || bob.get(&path(2)).await["deleted"] == true).await;
+    assert_eq!(server.terminate(), Some(0));
+
+    let server = Server::start_with(data.path(), more);
+    let (ann, bob) = (server.returning(&ann).await, server.returning(&bob).await);
+    let mut b = bob.stomp().await;
+    let topic = format!("/topic/rooms.{room}");
+    let from = header(&sent[0], "position");
+    let receipt = b.subscribe("room", &topic, &[("from", &from)]).await;
+    assert_eq!(header(&receipt, "recovered"), "true");
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        let frame = b.message_on("room").await;
+        assert!(!String::from_utf8_lossy(frame.body()).contains("three"), "{frame:?}");
+        told.push((header(&frame, "position"), event(&frame)));
+    }
+    assert!(told.is_sorted_by_key(|(position, _)| position.clone()), "{told:?}");
+    let words = |at: usize| (told[at].1["type"].clone(), told[at].1["message"]["text"].clone());
+    assert_eq!(words(0), ("message".into(), "two".into()));
+    assert_eq!(words(1), ("message".into(), "four".into()));
+    assert_eq!(words(2), ("edited".into(), "one!".into()));
+    assert_eq!(told[3].1["message"]["deleted"], true);
+    ann.stomp().await.say(&room, "m-4", "live").await.expect("a receipt");
+    assert_eq!(event(&b.message_on("room").await)["message"]["text"], "live");
+    let after_deletion = told[3].0.clone();
+    let mut late = bob.stomp().await;
+    late.subscribe("room", &topic, &[("from", &after_deletion)]).await;
+    assert_eq!(event(&late.message_on("room").await)["message"]["text"], "live");
+}

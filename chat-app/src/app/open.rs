@@ -8,6 +8,7 @@ use super::Failure;
 use crate::{
     config::{BrokerChoice, Config, DatabaseChoice},
     domain::partition_key,
+    stomp::RoomsPast,
     store::sql::Sql,
 };
 
@@ -17,8 +18,9 @@ pub(super) async fn database(choice: &DatabaseChoice) -> Result<Sql, Failure> {
         .map_err(|error| format!("the database {choice} cannot be used: {error}").into())
 }
 
-pub(super) async fn log(config: &Config) -> Result<Arc<dyn Broker>, Failure> {
+pub(super) async fn log(config: &Config, sql: &Sql) -> Result<Arc<dyn Broker>, Failure> {
     let knobs = BrokerConfig {
+        history: Some(Arc::new(RoomsPast { history: Arc::new(sql.clone()) })),
         publish_timeout: config.publish_timeout,
         partition_key,
         ..BrokerConfig::default()

@@ -7,9 +7,10 @@ mod exits;
 mod fanout;
 mod handlers;
 mod online;
+mod past;
 mod presence;
 
 pub(crate) use self::{
     authenticate::TokenLogin, authorize::RoomRules, exits::Exits, fanout::FanOut, handlers::Rooms,
-    online::Online, presence::PresenceTask,
+    online::Online, past::RoomsPast, presence::PresenceTask,
 };

@@ -4,7 +4,7 @@ use stomp_server::broker::{Epoch, Position, Record};
 
 use crate::{
     domain::{Event, LogRoute, Marker},
-    ports::{ChangedMessage, DeadRecord, LogBatch, LogCursor, MessageRow},
+    ports::{ChangedMessage, DeadRecord, LogBatch, LogCursor, MessageChange, MessageRow},
 };
 
 /// The batch that takes these records over, beginning where the cursors stand.
@@ -62,11 +62,12 @@ impl LogBatch {
                 self.messages.push(MessageRow { message, position, at_ms, partition });
             }
             (LogRoute::Room(room), Event::Edited { at, message, .. }) if message.room == room => {
-                let (id, content) = (message.id, Some(message.content));
-                self.changed.push(ChangedMessage { room, id, position, at, content });
+                let (id, change) = (message.id, MessageChange::Edited(message.content));
+                self.changed.push(ChangedMessage { room, id, position, at, change });
             }
-            (LogRoute::Room(room), Event::Deleted { at, id, .. }) => {
-                self.changed.push(ChangedMessage { room, id, position, at, content: None });
+            (LogRoute::Room(room), Event::Deleted { at, id, by, .. }) => {
+                let change = MessageChange::Deleted(by);
+                self.changed.push(ChangedMessage { room, id, position, at, change });
             }
             (LogRoute::Markers(room), Event::Read { markers, .. }) => {
                 let newest = position.to_string();

@@ -1,8 +1,8 @@
 //! The knobs of the brokers of this machine, in memory and journaled.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::partition::whole;
+use super::{history::History, partition::whole};
 
 /// What a broker of this machine may hold and how long, each with its reason.
 ///
@@ -20,6 +20,8 @@ pub struct BrokerConfig {
     /// of it; destinations whose records must keep their order among each other give the same.
     /// All instances must agree, for as long as the log lives.
     pub partition_key: fn(&str) -> &str,
+    /// Answers replays that reach behind the newest messages, in place of the log. Default none.
+    pub history: Option<Arc<dyn History>>,
     /// How much of the newest messages stays in memory for replays, in bytes. Default 64 MiB:
     /// a reconnect storm is answered without touching a disk.
     pub ring_bytes: usize,
@@ -78,6 +80,7 @@ impl Default for BrokerConfig {
         Self {
             separator: '.',
             partition_key: whole,
+            history: None,
             ring_bytes: 64 << 20,
             dedupe_window: Duration::from_secs(600),
             dedupe_ids: 1_000_000,

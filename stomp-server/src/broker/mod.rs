@@ -7,6 +7,7 @@ mod channel;
 mod config;
 mod dedupe;
 mod error;
+mod history;
 mod hub;
 mod index;
 mod insight;
@@ -40,6 +41,7 @@ pub use self::kafka::{KafkaBridge, KafkaBroker, KafkaConfig, KafkaQueue, KafkaSt
 pub use self::{
     config::{BrokerConfig, JournalSync},
     error::BrokerError,
+    history::{Chapter, History},
     insight::{QueueInfo, StorageInfo},
     journal::JournalError,
     journaled::JournalBroker,

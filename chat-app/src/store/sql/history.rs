@@ -7,11 +7,11 @@ use stomp_server::broker::{Epoch, Position};
 use super::{
     Sql,
     driver::Connection,
-    rows::{self, MESSAGE},
+    rows::{self, MESSAGE, parsed},
 };
 use crate::{
-    domain::{Message, MessageId, Page, RoomId},
-    ports::{History, Range, StoreError, StoreResult},
+    domain::{Message, MessageId, Page, RoomId, UserId},
+    ports::{Changes, History, Range, StoreError, StoreResult},
 };
 
 #[async_trait]
@@ -46,6 +46,65 @@ impl History for Sql {
             .fetch_optional(&self.read)
             .await?;
         row.map(|row| rows::message(&row, 0)).transpose()
+    }
+
+    async fn changes(
+        &self,
+        room: &RoomId,
+        partition: u32,
+        after: Position,
+        limit: u32,
+    ) -> StoreResult<Changes> {
+        let mut snapshot = self.snapshot().await?;
+        let (epoch, next) = cursor(&mut snapshot, partition).await?;
+        if epoch as u32 != after.epoch.0 {
+            return Err(StoreError::Unreadable("the rows are of another log".into()));
+        }
+        let sql = format!(
+            "SELECT {MESSAGE}, x.changed_position, x.deleted_by FROM messages x \
+             WHERE x.room_id = ? AND x.changed_position > ? ORDER BY x.changed_position LIMIT ?"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(room.as_str())
+            .bind(after.to_string())
+            .bind(i64::from(limit))
+            .fetch_all(&mut *snapshot)
+            .await?;
+        let change = |row| -> StoreResult<_> {
+            let position = parsed(row, 10, |text| text.parse::<Position>().ok())?;
+            let by = row.try_get::<Option<&str>, _>(11)?.and_then(UserId::parse);
+            Ok((position, rows::message(row, 0)?, by))
+        };
+        let messages = rows.iter().map(change).collect::<StoreResult<Vec<_>>>()?;
+        let upto = match messages.last() {
+            Some((last, ..)) if rows.len() >= limit as usize => last.offset,
+            _ => (next as u64).saturating_sub(1),
+        };
+        Ok(Changes { messages, upto })
+    }
+
+    async fn count_changes(
+        &self,
+        room: &RoomId,
+        partition: u32,
+        after: Position,
+        limit: u32,
+    ) -> StoreResult<Option<u32>> {
+        let mut snapshot = self.snapshot().await?;
+        let (epoch, next) = cursor(&mut snapshot, partition).await?;
+        if epoch as u32 != after.epoch.0 || next as u64 <= after.offset {
+            return Ok(None);
+        }
+        let count: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM (SELECT x.id FROM messages x \
+             WHERE x.room_id = ? AND x.changed_position > ? LIMIT ?) AS counted",
+        )
+        .bind(room.as_str())
+        .bind(after.to_string())
+        .bind(i64::from(limit))
+        .fetch_one(&mut *snapshot)
+        .await?;
+        Ok(Some(count as u32))
     }
 }
 

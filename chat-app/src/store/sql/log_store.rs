@@ -16,10 +16,10 @@ use super::{
     retry::retried,
 };
 use crate::{
-    domain::{Marker, RoomId, UserId},
+    domain::{Content, Marker, RoomId, UserId},
     ports::{
-        Applied, ChangedMessage, DeadRecord, LogBatch, LogCursor, LogStore, MessageRow, StoreError,
-        StoreResult,
+        Applied, ChangedMessage, DeadRecord, LogBatch, LogCursor, LogStore, MessageChange,
+        MessageRow, StoreError, StoreResult,
     },
 };
 
@@ -267,19 +267,22 @@ impl Taking {
 
     /// Edits and deletions are rare, so each is a statement. What is deleted stays deleted.
     async fn change_message(&mut self, changed: &ChangedMessage) -> StoreResult<()> {
-        let (edited, deleted) = match changed.content {
-            Some(_) => (Some(changed.at.millis()), None),
-            None => (None, Some(changed.at.millis())),
+        let at = changed.at.millis();
+        let (body, edited, deleted, by) = match &changed.change {
+            MessageChange::Edited(content) => (content.clone(), Some(at), None, None),
+            MessageChange::Deleted(by) => (Content::default(), None, Some(at), Some(by.as_str())),
         };
-        let body = serde_json::to_string(&changed.content.clone().unwrap_or_default())
+        let body = serde_json::to_string(&body)
             .map_err(|error| StoreError::Unreadable(error.to_string()))?;
         sqlx::query(
             "UPDATE messages SET body = ?, edited_at = coalesce(?, edited_at), deleted_at = ?, \
-             changed_position = ? WHERE room_id = ? AND id = ? AND deleted_at IS NULL",
+             deleted_by = ?, changed_position = ? \
+             WHERE room_id = ? AND id = ? AND deleted_at IS NULL",
         )
         .bind(body)
         .bind(edited)
         .bind(deleted)
+        .bind(by)
         .bind(changed.position.to_string())
         .bind(changed.room.as_str())
         .bind(changed.id.as_str())

@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use super::{Hub, topics::Start};
 use crate::broker::{
-    Reply, StartFrom, SubscribeRequest, Subscribed,
+    History, Logged, Position, Reply, StartFrom, SubscribeRequest, Subscribed,
     journal::{Journal, JournalError, Span},
     replay::Stride,
     subscription::Subscription,
@@ -23,6 +23,7 @@ impl Hub {
             #[cfg(feature = "kafka")]
             if let Some(remote) = &hub.remote {
                 let start = remote.find_start(&hub, &subscription.request).await;
+                let start = hub.or_in_history(&subscription.request, start).await;
                 return replier.send(Ok(hub.join_anyhow(&subscription, start)));
             }
             let search = hub.find_start(&subscription.request, from);
@@ -34,9 +35,55 @@ impl Hub {
                 }
                 Err(_) => Start::NotKept,
             };
+            let start = hub.or_in_history(&subscription.request, start).await;
             replier.send(Ok(hub.join(&subscription, start)));
         });
         reply
+    }
+
+    /// What the log does not keep, the application's history may tell.
+    async fn or_in_history(&self, request: &SubscribeRequest, start: Start) -> Start {
+        let (Some(history), Start::NotKept) = (self.history_for(request), &start) else {
+            return start;
+        };
+        let Some(StartFrom::After(place)) = request.from else { return start };
+        let partition = self.channels.partition(&request.route);
+        let is_past =
+            place.epoch == self.epoch && place.offset <= self.log.lock().newest_in(partition);
+        if is_past && history.reaches(&request.route, partition as u32, place).await {
+            return Start::Behind(place.offset);
+        }
+        start
+    }
+
+    /// Messages of one destination that are not settled can come out of the history.
+    fn history_for(&self, request: &SubscribeRequest) -> Option<&Arc<dyn History>> {
+        let is_plain =
+            !request.acks && request.durable.is_none() && !self.words.is_pattern(&request.route);
+        self.config.history.as_ref().filter(|_| is_plain)
+    }
+
+    /// Some messages behind `after` as the history tells them; nothing where it is not ahead.
+    async fn chapter(
+        &self,
+        history: &dyn History,
+        route: &str,
+        after: u64,
+        max: usize,
+    ) -> Result<Option<Stride>, JournalError> {
+        let partition = self.channels.partition(route);
+        let place = Position { epoch: self.epoch, offset: after };
+        let chapter = history.behind(route, partition as u32, place, max).await?;
+        // What this hub has not read yet it will bring itself.
+        let upto = chapter.upto.min(self.log.lock().newest_in(partition));
+        if upto <= after {
+            return Ok(None);
+        }
+        let place = |logged: &Logged| logged.position.map_or(0, |position| position.offset);
+        let messages = chapter.messages.into_iter();
+        let messages = messages.map(|logged| (place(&logged), Arc::new(logged)));
+        let messages = messages.filter(|(offset, _)| (after + 1..=upto).contains(offset)).collect();
+        Ok(Some(Stride { messages, scanned: upto }))
     }
 
     async fn find_start(
@@ -88,6 +135,27 @@ impl Hub {
             return Ok(Some(stride));
         }
         let route = &subscription.request.route;
+        let mut away = None;
+        if let Some(history) = self.history_for(&subscription.request) {
+            match self.chapter(&**history, route, after, max).await {
+                Ok(Some(stride)) => return Ok(Some(stride)),
+                Ok(None) => {}
+                Err(error) => away = Some(error),
+            }
+        }
+        match (self.stride_of_log(route, after, max).await, away) {
+            // It may be in the history, which is only away for a while.
+            (Ok(None), Some(error)) => Err(error),
+            (found, _) => found,
+        }
+    }
+
+    async fn stride_of_log(
+        &self,
+        route: &str,
+        after: u64,
+        max: usize,
+    ) -> Result<Option<Stride>, JournalError> {
         let is_pattern = self.words.is_pattern(route);
         #[cfg(feature = "kafka")]
         if let Some(remote) = self.remote.as_ref().filter(|_| !is_pattern) {

@@ -1,0 +1,98 @@
+//! Rooms as they are now, for those who come back after a long time: out of SQL instead of the
+//! log, so that nobody is sent what has been deleted or replaced since.
+
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use stomp_server::broker::{
+    Chapter, History as Past, JournalError, Logged, MessageId as LoggedId, Position,
+};
+
+use crate::{
+    domain::{Event, LogRoute, Message, RoomId, Timestamp, UserId, room_topic},
+    ports::{Changes, History},
+    service::json_message,
+};
+
+/// More changes than this are better read as a page.
+const MOST: u32 = 10_000;
+
+/// Tells of the rooms' past.
+pub(crate) struct RoomsPast {
+    pub(crate) history: Arc<dyn History>,
+}
+
+impl fmt::Debug for RoomsPast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RoomsPast")
+    }
+}
+
+#[async_trait]
+impl Past for RoomsPast {
+    async fn reaches(&self, route: &str, partition: u32, after: Position) -> bool {
+        let Some(LogRoute::Room(room)) = LogRoute::parse(route) else { return false };
+        match self.history.count_changes(&room, partition, after, MOST + 1).await {
+            Ok(count) => count.is_some_and(|count| count <= MOST),
+            Err(error) => {
+                tracing::warn!(%error, "a room's past could not be counted");
+                false
+            }
+        }
+    }
+
+    async fn behind(
+        &self,
+        route: &str,
+        partition: u32,
+        after: Position,
+        max: usize,
+    ) -> Result<Chapter, JournalError> {
+        let Some(LogRoute::Room(room)) = LogRoute::parse(route) else {
+            return Err(JournalError::Unreadable("only rooms have a past here".into()));
+        };
+        let limit = u32::try_from(max).unwrap_or(MOST);
+        let changes = self.history.changes(&room, partition, after, limit).await;
+        let Changes { messages, upto } =
+            changes.map_err(|error| JournalError::Unreadable(error.to_string().into()))?;
+        let tell = |(at, message, by)| logged(&room, after, at, message, by);
+        Ok(Chapter { messages: messages.into_iter().map(tell).collect(), upto })
+    }
+}
+
+/// A message as it is now, as the event that brings it to somebody who knows the room up to
+/// `after`.
+fn logged(
+    room: &RoomId,
+    after: Position,
+    at: Position,
+    message: Message,
+    by: Option<UserId>,
+) -> Logged {
+    let is_new = message.position.as_deref().is_some_and(|sent| sent > &*after.to_string());
+    let message_id = message.id.shared();
+    let time = message.edited_at.unwrap_or(message.created_at);
+    let message = Message { ordinal: None, ..message };
+    let by = by.unwrap_or_else(|| message.sender.clone());
+    let event = event(room, time, is_new, message, by);
+    // Strings, numbers and JSON always serialise.
+    let json = serde_json::to_string(&event).unwrap_or_default();
+    let topic = room_topic(room);
+    let id = if is_new { LoggedId::Given(message_id) } else { LoggedId::Position(at) };
+    Logged {
+        message: json_message(&topic, json),
+        route: topic.into(),
+        id,
+        position: Some(at),
+        dedupe: None,
+    }
+}
+
+fn event(room: &RoomId, at: Timestamp, is_new: bool, message: Message, by: UserId) -> Event {
+    let room = room.clone();
+    match (is_new, message.deleted) {
+        (true, _) => Event::Message { room, at, message },
+        (false, true) => Event::Deleted { room, at, by, id: message.id },
+        (false, false) => Event::Edited { room, at, message },
+    }
+}
