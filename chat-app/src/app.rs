@@ -15,9 +15,10 @@ use stomp_server::{
 };
 use tokio::net::TcpListener;
 
+pub(crate) use self::folder::{SECRET, occupy};
 pub use self::push::notifications;
 use self::{
-    folder::{SECRET, lock, prepare},
+    folder::{lock, prepare},
     push::Push,
     tasks::Tasks,
 };

@@ -25,3 +25,4 @@ pub mod role;
 mod service;
 mod stomp;
 mod store;
+pub mod transfer;

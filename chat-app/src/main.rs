@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use chat_app::{
     app::{self, App},
-    config::{self, Command, Config},
+    config::{self, Command, Config, Transfer},
+    transfer,
 };
 
 #[global_allocator]
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
             Ok(())
         }),
         Command::Notifications(request) => runtime.block_on(app::notifications(&request)),
+        Command::Transfer(transfer) => runtime.block_on(moved(transfer)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -47,6 +49,32 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error + Send + 
     app::asked_to_stop().await;
     tracing::info!("stopping: sessions are told, what was received is answered");
     app.stop(drain).await;
+    Ok(())
+}
+
+async fn moved(transfer: Transfer) -> Result<(), transfer::Failure> {
+    match transfer {
+        Transfer::Export { place, file, passwords } => {
+            let messages = transfer::export(&place.database, &file, passwords).await?;
+            println!("{messages} messages are in {}", file.display());
+        }
+        Transfer::Import { place, file } => {
+            let done = transfer::import(&place.data, &place.database, &file).await?;
+            println!(
+                "{} messages in {} rooms; {} rooms were there and left as they are; {} lines in all",
+                done.messages, done.rooms, done.passed_over, done.lines
+            );
+        }
+        Transfer::Demo(place) => {
+            let (made, who) = transfer::demo(&place.data, &place.database).await?;
+            println!("{} messages in {} rooms", made.messages, made.rooms);
+            println!("Start the server and log in as {who}, password {}", transfer::DEMO_PASSWORD);
+        }
+        Transfer::Backup { place, broker, file } => {
+            let octets = transfer::backup(&place.data, &place.database, &broker, &file).await?;
+            println!("{octets} bytes; restore: tar -xf {} -C NEW-DATA-FOLDER", file.display());
+        }
+    }
     Ok(())
 }
 

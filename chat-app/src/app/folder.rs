@@ -8,7 +8,7 @@ use std::{
 use super::Failure;
 
 /// The file with the secret of our own tokens.
-pub(super) const SECRET: &str = "token.key";
+pub(crate) const SECRET: &str = "token.key";
 
 /// Makes the folder, for its owner only: it holds secrets and what people say.
 pub(super) fn prepare(data: &Path) -> Result<(), Failure> {
@@ -19,6 +19,12 @@ pub(super) fn prepare(data: &Path) -> Result<(), Failure> {
     folder
         .create(data)
         .map_err(|error| format!("the folder {} cannot be made: {error}", data.display()).into())
+}
+
+/// Makes the folder and keeps everybody else out of it, as long as the file lives.
+pub(crate) fn occupy(data: &Path) -> Result<File, Failure> {
+    prepare(data)?;
+    lock(data)
 }
 
 /// Two processes on one folder would take the log over twice.

@@ -115,10 +115,19 @@ impl ClientMessageId {
 impl MessageId {
     /// The id that every retry of the same message carries again.
     ///
-    /// The parts hold no NUL, so no two different triples hash the same text.
+    /// The parts hold no NUL, so no two different ones hash the same text.
     pub(crate) fn of(room: &RoomId, sender: &UserId, client: &ClientMessageId) -> Self {
+        Self::from_parts(&[room.as_str(), sender.as_str(), client.as_str()])
+    }
+
+    /// The id of an imported message that came without one: the same at each attempt.
+    pub(crate) fn imported(room: &RoomId, ordinal: i64) -> Self {
+        Self::from_parts(&[room.as_str(), &ordinal.to_string()])
+    }
+
+    fn from_parts(parts: &[&str]) -> Self {
         let mut hash = Sha256::new();
-        for part in [room.as_str(), sender.as_str(), client.as_str()] {
+        for part in parts {
             hash.update(part.as_bytes());
             hash.update([0]);
         }

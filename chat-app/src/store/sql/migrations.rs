@@ -34,6 +34,7 @@ const STEPS: &[Step] = &[
     step!(2, "0002_changes"),
     step!(3, "0003_people"),
     step!(4, "0004_push"),
+    step!(20, "0020_import"),
 ];
 
 /// Why the schema could not be brought up to date.

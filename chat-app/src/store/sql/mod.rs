@@ -5,11 +5,14 @@
 //! added is told in `docs/storage.md`.
 
 mod accounts;
+mod copy;
 mod devices;
 mod dialect;
 mod doors;
 mod driver;
+mod export;
 mod history;
+mod import;
 mod list;
 mod log_moves;
 mod log_store;
@@ -31,7 +34,12 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::retry::is_about_the_data;
+pub(crate) use self::{
+    copy::copy_sqlite,
+    export::Export,
+    import::{ImportBatch, ImportRoom, Place},
+    retry::is_about_the_data,
+};
 use self::{
     dialect::Dialect,
     driver::{Pool, Transaction},

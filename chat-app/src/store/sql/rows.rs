@@ -41,6 +41,7 @@ pub(super) fn message(row: &Row, at: usize) -> StoreResult<Message> {
     })
 }
 
+/// What a message says, as it is kept.
 pub(super) fn content(body: &str) -> StoreResult<Content> {
     serde_json::from_str(body).map_err(|error| StoreError::Unreadable(error.to_string()))
 }
