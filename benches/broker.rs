@@ -163,6 +163,7 @@ fn subscribe(broker: &dyn Broker, number: usize, route: &str, acks: bool) -> Out
         acks,
         prefetch: 256,
         durable: None,
+        selector: None,
     };
     drop(broker.subscribe(request, outbound));
     queue

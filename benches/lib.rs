@@ -4,7 +4,9 @@
 //! how one thing compares to another: all entries of a [`Contest`] run in turn, round after round,
 //! and what is told is the median of the rounds' ratios.
 
+pub mod plain;
 pub mod process;
+pub mod wire;
 
 use std::{
     fmt,

@@ -12,7 +12,9 @@ use std::{
 
 /// A server process that ends with this value.
 pub struct ServerProcess {
-    child: Child,
+    /// None for one that somebody else has started and ends.
+    child: Option<Child>,
+    id: u32,
     /// Where it speaks STOMP over TCP.
     pub tcp: SocketAddr,
     /// Where it speaks HTTP, if it does.
@@ -89,12 +91,18 @@ impl ServerProcess {
             }
         }
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, tcp: tcp.expect("a TCP address in the banner"), http, database: None }
+        let (id, tcp) = (child.id(), tcp.expect("a TCP address in the banner"));
+        Self { child: Some(child), id, tcp, http, database: None }
+    }
+
+    /// One that runs already and goes on when this value is gone.
+    pub fn running(id: u32, tcp: SocketAddr) -> Self {
+        Self { child: None, id, tcp, http: None, database: None }
     }
 
     /// CPU time that it has used, over all its threads.
     pub fn cpu(&self) -> Duration {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs");
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.id)).expect("it runs");
         let spent = tasks.flatten().filter_map(|task| {
             let stat = fs::read_to_string(task.path().join("schedstat")).ok()?;
             stat.split(' ').next()?.parse::<u64>().ok()
@@ -102,11 +110,19 @@ impl ServerProcess {
         Duration::from_nanos(spent.sum())
     }
 
+    /// The memory that it held at most so far, in bytes.
+    pub fn peak(&self) -> u64 {
+        self.status("VmHWM:")
+    }
+
     /// Memory that it holds, in bytes.
     pub fn rss(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
-        let status = status.expect("it runs");
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
+        self.status("VmRSS:")
+    }
+
+    fn status(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id)).expect("it runs");
+        let line = status.lines().find(|line| line.starts_with(name)).expect("the kernel's line");
         let kib = line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok());
         kib.expect("a number") * 1024
     }
@@ -114,8 +130,10 @@ impl ServerProcess {
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
