@@ -46,7 +46,8 @@ impl ServerProcess {
         std::thread::spawn(move || lines.for_each(drop));
         let of_flag = flags.iter().skip_while(|flag| **flag != "--database").nth(1);
         Self {
-            child,
+            id: child.id(),
+            child: Some(child),
             tcp: tcp.trim().parse().expect("a TCP address"),
             http: http.and_then(|address| address.parse().ok()),
             database: of_flag.map(|url| (*url).to_owned()),

@@ -52,7 +52,7 @@ impl Frame {
     }
 
     /// Most heads need no more room than they took: command, a content-length, blank line, NUL.
-    fn size_hint(&self) -> usize {
+    pub(crate) fn size_hint(&self) -> usize {
         const OTHERS: usize = 64;
         let line = |header: Header<'_>| header.raw_name().len() + header.raw_value().len() + 2;
         self.headers().map(line).sum::<usize>() + OTHERS
@@ -90,6 +90,21 @@ pub(crate) fn write_line(out: &mut BytesMut, name: &str, value: &str, version: V
     out.put_u8(b':');
     escape::write(out, value, version, Side::Value);
     out.put_u8(b'\n');
+}
+
+/// The same for what needs no escape.
+#[inline]
+pub(crate) fn write_plain_line(out: &mut BytesMut, name: &str, value: &str) {
+    out.put_slice(name.as_bytes());
+    out.put_u8(b':');
+    out.put_slice(value.as_bytes());
+    out.put_u8(b'\n');
+}
+
+/// What [`write_content_length`] writes, in octets.
+pub(crate) fn content_length_size(length: usize) -> usize {
+    let digits = length.checked_ilog10().unwrap_or(0) as usize + 1;
+    "content-length:".len() + digits + 1
 }
 
 /// Writes `first` and the lines of `headers` as they are. In one piece of memory: room is made once,

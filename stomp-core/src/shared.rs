@@ -46,8 +46,9 @@ struct Inner {
     destination: usize,
     index: HeaderIndex,
     body: Bytes,
-    /// One for each version; versions that write the message alike hold the same octets.
-    tails: [OnceLock<Bytes>; Version::ALL.len()],
+    /// One for each version; versions that write the message alike hold the same octets. Made when
+    /// somebody asks: most messages are kept longer than they are written.
+    tails: OnceLock<Box<[OnceLock<Bytes>; Version::ALL.len()]>>,
 }
 
 /// Headers of a SEND that mean the SEND itself or are the server's to write.
@@ -90,7 +91,9 @@ impl SharedMessage {
     /// Like [`from_send`](Self::from_send), but for another destination and with `extra` headers
     /// before those of `send`, so that they win.
     pub fn from_send_with(send: &Send, destination: &str, extra: &[(&str, &str)]) -> Self {
-        let mut builder = HeadBuilder::new(destination);
+        let body = send.body().len();
+        let room = send.frame().size_hint() + if body > COPIED_BODY { 0 } else { body };
+        let mut builder = HeadBuilder::with_room(destination, room);
         for (name, value) in extra {
             builder.header(name, value);
         }
@@ -133,17 +136,25 @@ impl SharedMessage {
     /// The rest of a MESSAGE behind its subscription's headers: destination, headers,
     /// content-length, blank line, body, NUL. Encoded once for each version, then shared.
     pub fn tail(&self, version: Version) -> Bytes {
-        let tails = &self.inner.tails;
+        let tails = self.inner.tails.get_or_init(Box::default);
         tails[version.index()]
             .get_or_init(|| {
                 if self.is_plain() {
                     let any = tails.iter().find_map(OnceLock::get);
-                    any.cloned().unwrap_or_else(|| self.encode_tail(version))
+                    any.cloned().unwrap_or_else(|| self.encode_tail(version, &[]).0)
                 } else {
-                    self.encode_tail(version)
+                    self.encode_tail(version, &[]).0
                 }
             })
             .clone()
+    }
+
+    /// Lines of `headers`, escaped for `version`, then what [`tail`](Self::tail) has: for what is
+    /// the server's to say and the same for all subscribers. Encoded anew with each call.
+    ///
+    /// Also tells whether all versions write it so.
+    pub fn tail_behind(&self, version: Version, headers: &[(&str, &str)]) -> (Bytes, bool) {
+        self.encode_tail(version, headers)
     }
 
     /// Writes `MESSAGE` and the headers of one subscription at the end of `out`, escaped for
@@ -190,20 +201,38 @@ impl SharedMessage {
         escape::is_plain(self.destination().as_bytes()) && self.lines().all(line)
     }
 
-    fn encode_tail(&self, version: Version) -> Bytes {
-        const OTHERS: usize = 64;
+    fn encode_tail(&self, version: Version, before: &[(&str, &str)]) -> (Bytes, bool) {
         let body = self.body();
-        let lines = self.inner.head.len() + self.inner.index.len();
-        let mut out = BytesMut::with_capacity(lines + body.len() + OTHERS);
-        encode::write_line(&mut out, names::DESTINATION, self.destination(), version);
-        for (name, value) in self.headers() {
-            encode::write_line(&mut out, &name, &value, version);
+        // Exactly what it takes if nothing is escaped: octets in memory of their own length are
+        // shared without a count of their own.
+        let lines: usize = before.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+        let named = names::DESTINATION.len() + self.inner.head.len() + 2 + self.inner.index.len();
+        let length = encode::content_length_size(body.len());
+        let mut out = BytesMut::with_capacity(lines + named + length + body.len() + 2);
+        let mut marks = 0;
+        self.each_line(before, |name, value| {
+            encode::write_plain_line(&mut out, name, value);
+            marks += 2;
+        });
+        // A colon and a line end for each: more marks than these need an escape.
+        let is_plain = marks::count(&out) == marks;
+        if !is_plain {
+            out.clear();
+            self.each_line(before, |name, value| {
+                encode::write_line(&mut out, name, value, version);
+            });
         }
         encode::write_content_length(&mut out, body.len());
         out.put_u8(b'\n');
         out.put_slice(body);
         out.put_u8(0);
-        out.freeze()
+        (out.freeze(), is_plain)
+    }
+
+    fn each_line(&self, before: &[(&str, &str)], mut line: impl FnMut(&str, &str)) {
+        before.iter().for_each(|(name, value)| line(name, value));
+        line(names::DESTINATION, self.destination());
+        self.headers().for_each(|(name, value)| line(&name, &value));
     }
 }
 
@@ -248,11 +277,14 @@ struct HeadBuilder {
 
 impl HeadBuilder {
     fn new(destination: &str) -> Self {
-        Self {
-            head: BytesMut::from(destination.as_bytes()),
-            destination: destination.len(),
-            index: HeaderIndex::default(),
-        }
+        Self::with_room(destination, 0)
+    }
+
+    /// Made at once for so many octets behind the destination.
+    fn with_room(destination: &str, octets: usize) -> Self {
+        let mut head = BytesMut::with_capacity(destination.len() + octets);
+        head.put_slice(destination.as_bytes());
+        Self { head, destination: destination.len(), index: HeaderIndex::default() }
     }
 
     fn header(&mut self, name: &str, value: &str) {

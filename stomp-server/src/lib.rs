@@ -76,6 +76,7 @@ pub mod program;
 pub mod router;
 mod server;
 pub mod session;
+mod stop;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transport;

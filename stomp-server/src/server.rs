@@ -16,7 +16,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
 #[cfg(feature = "websocket")]
 use crate::http::serve::{Accepted, serve};
@@ -29,6 +29,7 @@ use crate::{
     metrics::Metrics,
     router::{Handle, Handler, Intercept, NoHandlers},
     session::{self, Peer, SessionLimits, Surroundings},
+    stop::Stop,
     transport::{StreamTransport, Transport},
 };
 
@@ -50,8 +51,8 @@ pub(crate) struct Shared {
     pub(crate) handler: Arc<dyn Handler>,
     pub(crate) intercepts: Arc<[Arc<dyn Intercept>]>,
     pub(crate) around: Arc<Surroundings>,
-    /// Cancelled once, when the server goes away.
-    pub(crate) stop: CancellationToken,
+    /// Given once, when the server goes away.
+    pub(crate) stop: Stop,
     #[cfg_attr(not(feature = "websocket"), allow(dead_code, reason = "browsers use WebSocket"))]
     pub(crate) origins: Vec<String>,
     pub(crate) gate: Gate,
@@ -124,7 +125,7 @@ impl Server {
                 let mut arrival = Arrival::now(Carrier::Tls, Some(address));
                 let within = server.shared.around.limits.connect_timeout;
                 let accepted = tokio::select! {
-                    () = server.shared.stop.cancelled() => None,
+                    () = server.shared.stop.given() => None,
                     accepted = tls.accept(stream, crate::transport::tls::Speaks::Stomp, within) => accepted,
                 };
                 drop(waiting);
@@ -168,7 +169,7 @@ impl Server {
         listener.local_addr()?;
         loop {
             let accepted = tokio::select! {
-                () = self.shared.stop.cancelled() => return Ok(()),
+                () = self.shared.stop.given() => return Ok(()),
                 accepted = listener.accept() => accepted,
             };
             match accepted {
@@ -226,7 +227,7 @@ impl Server {
                 let mut accepted = Accepted::now(address);
                 let within = shared.around.limits.connect_timeout;
                 let handshake = tokio::select! {
-                    () = shared.stop.cancelled() => None,
+                    () = shared.stop.given() => None,
                     done = tls.accept(stream, crate::transport::tls::Speaks::Http, within) => done,
                 };
                 if let Some((stream, certificate)) = handshake {
@@ -270,18 +271,18 @@ impl Server {
 
     /// Resolves when the server starts to go away.
     pub fn stopping(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.shared.stop.clone().cancelled_owned()
+        self.shared.stop.given_owned()
     }
 
     /// Whether the server is going away.
     pub fn is_stopping(&self) -> bool {
-        self.shared.stop.is_cancelled()
+        self.shared.stop.is_given()
     }
 
     /// Stops accepting, answers what was received, tells every client to come back elsewhere,
     /// and closes the broker. True if all sessions ended before the deadline.
     pub async fn shutdown(&self, deadline: Duration) -> bool {
-        self.shared.stop.cancel();
+        self.shared.stop.give();
         self.shared.tasks.close();
         let drained = tokio::time::timeout(deadline, self.shared.tasks.wait()).await.is_ok();
         self.shared.broker.close().await;
@@ -296,7 +297,7 @@ impl Server {
         let stop = self.shared.stop.clone();
         self.shared.tasks.spawn(async move {
             tokio::select! {
-                () = stop.cancelled() => {}
+                () = stop.given() => {}
                 () = work => {}
             }
         });
@@ -452,7 +453,7 @@ impl ServerBuilder {
                 handler: self.handler,
                 intercepts: self.intercepts.into(),
                 around,
-                stop: CancellationToken::new(),
+                stop: Stop::default(),
                 origins: self.origins,
                 gate: Gate::new(self.connections),
                 metrics: Metrics::new(),

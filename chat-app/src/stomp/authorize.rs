@@ -20,15 +20,25 @@ pub(crate) struct RoomRules(pub(crate) Arc<Chat>);
 
 #[async_trait]
 impl Authorize for RoomRules {
-    async fn authorize(&self, who: &Principal, intent: Intent<'_>) -> Decision {
+    fn decide(&self, _who: &Principal, intent: Intent<'_>) -> Option<Decision> {
         match intent {
-            Intent::Send(_) => deny("Clients send to /app only."),
-            Intent::Subscribe(destination) if OWN_QUEUES.contains(&destination) => Decision::Allow,
-            Intent::Subscribe(destination) => match destination.strip_prefix(ROOM_TOPIC) {
-                Some(id) => self.subscribe(who, id).await,
-                None => deny("Clients subscribe to rooms and to queues of their own only."),
-            },
+            Intent::Send(_) => Some(deny("Clients send to /app only.")),
+            Intent::Subscribe(destination) if OWN_QUEUES.contains(&destination) => {
+                Some(Decision::Allow)
+            }
+            Intent::Subscribe(destination) if destination.starts_with(ROOM_TOPIC) => None,
+            Intent::Subscribe(_) => {
+                Some(deny("Clients subscribe to rooms and to queues of their own only."))
+            }
         }
+    }
+
+    async fn authorize(&self, who: &Principal, intent: Intent<'_>) -> Decision {
+        if let Some(decision) = self.decide(who, intent) {
+            return decision;
+        }
+        let (Intent::Send(destination) | Intent::Subscribe(destination)) = intent;
+        self.subscribe(who, destination.strip_prefix(ROOM_TOPIC).unwrap_or_default()).await
     }
 }
 

@@ -85,6 +85,7 @@ fn logged(
         id,
         position: Some(at),
         dedupe: None,
+        wire: Default::default(),
     }
 }
 

@@ -41,8 +41,19 @@ impl<A> RateLimited<A> {
 
 #[async_trait]
 impl<A: Authorize> Authorize for RateLimited<A> {
+    fn decide(&self, who: &Principal, intent: Intent<'_>) -> Option<Decision> {
+        self.inner.decide(who, intent).map(|decision| self.limit(decision, who, intent))
+    }
+
     async fn authorize(&self, who: &Principal, intent: Intent<'_>) -> Decision {
         let decision = self.inner.authorize(who, intent).await;
+        self.limit(decision, who, intent)
+    }
+}
+
+impl<A> RateLimited<A> {
+    /// Takes back what another has allowed, where it is too much.
+    fn limit(&self, decision: Decision, who: &Principal, intent: Intent<'_>) -> Decision {
         if !matches!((&decision, intent), (Decision::Allow, Intent::Send(_))) {
             return decision;
         }

@@ -150,7 +150,17 @@ impl Authenticate for Users {
 
 #[async_trait]
 impl Authorize for Users {
+    fn decide(&self, who: &Principal, intent: Intent<'_>) -> Option<Decision> {
+        Some(self.judge(who, intent))
+    }
+
     async fn authorize(&self, who: &Principal, intent: Intent<'_>) -> Decision {
+        self.judge(who, intent)
+    }
+}
+
+impl Users {
+    fn judge(&self, who: &Principal, intent: Intent<'_>) -> Decision {
         if self.book.load().rights(who.name()).allow(intent, self.separator) {
             return Decision::Allow;
         }

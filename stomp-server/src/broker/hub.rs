@@ -219,7 +219,8 @@ impl Hub {
         let mut aftermath = Aftermath::default();
         let place = log.arrive(self.channels.partition(&logged.route), *offset);
         let hold = if self.archive.is_some() { u64::MAX } else { log.hold() };
-        let stored = Stored::Whole(logged.clone());
+        // A copy: what is written to sockets is gone when they have it, while this one stays.
+        let stored = Stored::Whole(Arc::new(Logged::clone(logged)));
         aftermath.evicted = log.ring.push(channel.slot, place, *at_ms, stored, hold);
         log.refresh(channel, &logged.route);
         fan_out(&channel.patterns, logged, Some(place.arrival), &mut aftermath);
@@ -326,7 +327,10 @@ impl Hub {
         let number = self.volatile.fetch_add(1, Ordering::Relaxed) + 1;
         let id = publish.message_id.map_or(MessageId::Volatile(number), MessageId::Given);
         let (route, message) = (publish.route, publish.message);
-        (number, Logged { route, id, position: None, message, dedupe: None })
+        (
+            number,
+            Logged { route, id, position: None, message, dedupe: None, wire: Default::default() },
+        )
     }
 }
 
@@ -383,6 +387,7 @@ fn logged(publish: Publish, position: Position) -> Logged {
         position: Some(position),
         message: publish.message,
         dedupe: publish.dedupe,
+        wire: Default::default(),
     }
 }
 

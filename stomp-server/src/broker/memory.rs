@@ -120,6 +120,7 @@ impl Broker for MemoryBroker {
             queues: true,
             priority: true,
             durable_subscriptions: true,
+            selectors: true,
         }
     }
 

@@ -1,9 +1,15 @@
 //! What travels through a broker: publications in, deliveries out.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
+use bytes::Bytes;
 use compact_str::CompactString;
-use stomp_core::SharedMessage;
+use stomp_core::{SharedMessage, Version};
 
 use super::Position;
 
@@ -134,7 +140,41 @@ pub struct Logged {
     pub message: SharedMessage,
     /// Who published it under which id, where it was deduplicated.
     pub dedupe: Option<DedupeKey>,
+    /// What of its MESSAGE all subscribers share.
+    pub wire: Wire,
 }
+
+impl Logged {
+    /// The MESSAGE behind the headers of one subscription: id, position, and what was published.
+    /// Encoded by the first who asks, then shared by all subscribers, unless they speak another
+    /// version and the message has what versions write differently.
+    pub fn tail(&self, version: Version) -> Cow<'_, Bytes> {
+        let (only, tail) = self.wire.0.get_or_init(|| {
+            let (tail, is_plain) = self.encode(version);
+            ((!is_plain).then_some(version), tail)
+        });
+        match only {
+            Some(only) if *only != version => Cow::Owned(self.encode(version).0),
+            _ => Cow::Borrowed(tail),
+        }
+    }
+
+    fn encode(&self, version: Version) -> (Bytes, bool) {
+        let id = self.id.to_string();
+        let Some(position) = self.position else {
+            return self.message.tail_behind(version, &[("message-id", &id)]);
+        };
+        let place = match &self.id {
+            MessageId::Position(same) if *same == position => Cow::Borrowed(id.as_str()),
+            _ => Cow::Owned(position.to_string()),
+        };
+        self.message.tail_behind(version, &[("message-id", &id), ("position", &place)])
+    }
+}
+
+/// A message as it is written; for one version where not all of them write it alike.
+#[derive(Clone, Debug, Default)]
+pub struct Wire(OnceLock<(Option<Version>, Bytes)>);
 
 /// A connection of this process; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -28,6 +28,7 @@ mod queues;
 mod replay;
 mod reply;
 mod ring;
+mod selector;
 mod share;
 mod subscription;
 
@@ -52,6 +53,7 @@ pub use self::{
     },
     position::{Epoch, InvalidPosition, Position},
     reply::{Replier, Reply},
+    selector::{InvalidSelector, Selector},
     share::Share,
 };
 use crate::session::Outbound;
@@ -89,6 +91,8 @@ pub struct Capabilities {
     pub priority: bool,
     /// `durable:true` subscriptions are served.
     pub durable_subscriptions: bool,
+    /// `selector` is honoured; otherwise it is refused.
+    pub selectors: bool,
 }
 
 /// Where a subscription starts.
@@ -128,6 +132,8 @@ pub struct SubscribeRequest {
     pub prefetch: u32,
     /// The place is kept under this name.
     pub durable: Option<DurableKey>,
+    /// Which messages it wants; all of them where there is none.
+    pub selector: Option<Arc<Selector>>,
 }
 
 /// What the receipt of a SUBSCRIBE says.

@@ -69,6 +69,7 @@ impl Parts<'_> {
             position: Some(position),
             message: self.message(body),
             dedupe: self.dedupe_key(),
+            wire: Default::default(),
         }
     }
 

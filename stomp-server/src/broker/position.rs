@@ -36,7 +36,26 @@ pub struct Position {
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{:016x}", self.epoch, self.offset)
+        f.write_str(std::str::from_utf8(&self.text()).unwrap_or_default()) // digits and a hyphen
+    }
+}
+
+impl Position {
+    /// Its octets, without a detour over formatting: every message has some.
+    fn text(self) -> [u8; 25] {
+        let mut text = [b'-'; 25];
+        hex(u64::from(self.epoch.0), &mut text[..8]);
+        hex(self.offset, &mut text[9..]);
+        text
+    }
+}
+
+/// The last digits of a number, as many as there is place for.
+fn hex(mut number: u64, place: &mut [u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for digit in place.iter_mut().rev() {
+        *digit = DIGITS[(number & 15) as usize];
+        number >>= 4;
     }
 }
 

@@ -278,6 +278,7 @@ mod tests {
             position: None,
             message: SharedMessage::new(route, [("", ""); 0], body),
             dedupe: None,
+            wire: Default::default(),
         }))
     }
 

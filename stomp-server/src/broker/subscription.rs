@@ -78,7 +78,8 @@ impl Member {
 
     /// The one that fits a subscription which has just turned live.
     pub(super) fn live(subscription: &Arc<Subscription>) -> Self {
-        if subscription.request.acks || subscription.request.durable.is_some() {
+        let request = &subscription.request;
+        if request.acks || request.durable.is_some() || request.selector.is_some() {
             Self::tracked(subscription)
         } else {
             Self::plain(subscription)
@@ -120,7 +121,7 @@ impl Subscription {
 
     fn deliver(&self, logged: &Arc<Logged>, offset: u64) -> Turn {
         let mut flow = self.flow.lock();
-        if flow.phase != Phase::Live {
+        if flow.phase != Phase::Live || !self.wants(logged) {
             return Turn::Done;
         }
         if self.is_at_prefetch(&flow) {
@@ -134,7 +135,7 @@ impl Subscription {
     /// A volatile message has no place to come back to: without room it is not for this one.
     fn deliver_volatile(&self, logged: &Arc<Logged>) -> Turn {
         let mut flow = self.flow.lock();
-        if flow.phase == Phase::Ended || self.is_at_prefetch(&flow) {
+        if flow.phase == Phase::Ended || !self.wants(logged) || self.is_at_prefetch(&flow) {
             return Turn::Done;
         }
         let is_live = flow.phase == Phase::Live;
@@ -151,7 +152,7 @@ impl Subscription {
     /// Offers messages to one that catches up. Says whether it took all of them.
     pub(super) fn feed(&self, messages: &[(u64, Arc<Logged>)], scanned: u64) -> bool {
         let mut flow = self.flow.lock();
-        for (offset, logged) in messages {
+        for (offset, logged) in messages.iter().filter(|(_, logged)| self.wants(logged)) {
             if !matches!(flow.phase, Phase::CatchingUp(_)) || self.is_at_prefetch(&flow) {
                 return false;
             }
@@ -264,6 +265,11 @@ impl Subscription {
 
     pub(super) fn has_ended(&self) -> bool {
         self.flow.lock().phase == Phase::Ended
+    }
+
+    fn wants(&self, logged: &Logged) -> bool {
+        let selector = self.request.selector.as_deref();
+        selector.is_none_or(|selector| selector.selects(&logged.message))
     }
 
     fn is_at_prefetch(&self, flow: &Flow) -> bool {

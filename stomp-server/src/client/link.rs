@@ -111,7 +111,7 @@ impl Link {
         frame
             .encode(Version::V1_2, &mut self.scratch)
             .map_err(|error| ClientError::invalid(error.to_string()))?;
-        self.transport.queue(&self.scratch, Bytes::new());
+        self.transport.queue(&self.scratch, &Bytes::new());
         Ok(())
     }
 

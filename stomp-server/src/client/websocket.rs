@@ -96,12 +96,14 @@ impl Transport for ClientWebSocket {
         }
     }
 
-    fn queue(&mut self, head: &[u8], tail: Bytes) {
+    fn queue(&mut self, head: &[u8], tail: &Bytes) {
         let mut whole = BytesMut::with_capacity(head.len() + tail.len());
         whole.extend_from_slice(head);
-        whole.extend_from_slice(&tail);
+        whole.extend_from_slice(tail);
         self.push(whole.freeze());
     }
+
+    fn expect(&mut self, _octets: usize) {}
 
     fn queue_beat(&mut self) {
         if self.unsent == 0 {

@@ -9,15 +9,18 @@ pub(crate) mod serve;
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{
         Request, State,
         ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{any, get},
 };
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tungstenite::{handshake::derive_accept_key, protocol::WebSocketConfig};
 
 #[cfg(feature = "admin")]
 pub use self::admin::admin_routes;
@@ -67,30 +70,48 @@ pub fn metrics_routes(render: impl Fn() -> String + Clone + Send + Sync + 'stati
 
 async fn upgrade(
     State(server): State<Arc<Shared>>,
+    upgraded: Option<Extension<OnUpgrade>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     request: Request,
 ) -> Response {
-    let upgrade = match upgrade {
-        Ok(upgrade) => upgrade,
+    // The request has been checked; the socket itself is ours from here on.
+    let protocol = match upgrade {
+        Ok(upgrade) => upgrade.protocols(PROTOCOLS).selected_protocol().cloned(),
         Err(rejection) => return refused(rejection),
+    };
+    let key = request.headers().get(header::SEC_WEBSOCKET_KEY);
+    let (Some(Extension(upgraded)), Some(key)) = (upgraded, key) else {
+        return StatusCode::UPGRADE_REQUIRED.into_response();
     };
     if !is_welcome(request.headers(), &server.origins) {
         return (StatusCode::FORBIDDEN, "This origin is not allowed; see --allow-origin.\n")
             .into_response();
     }
+    let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    if let Ok(accept) = HeaderValue::try_from(derive_accept_key(key.as_bytes())) {
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    headers.extend(protocol.map(|protocol| (header::SEC_WEBSOCKET_PROTOCOL, protocol)));
     let arrival = arrival(&server, &request);
+    server.clone().spawn(talk(server, upgraded, arrival));
+    response
+}
+
+/// The life of a connection behind its handshake.
+async fn talk(server: Arc<Shared>, upgraded: OnUpgrade, arrival: Arrival) {
+    let Ok(io) = upgraded.await else { return }; // gone before the answer reached it
     let frame = server.around.limits.frame;
     // A message may hold any part of the byte stream; more than the largest frame is never needed.
     let largest = frame.head + frame.body + READ_BUFFER;
-    upgrade
-        .protocols(PROTOCOLS)
+    let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
-        .max_message_size(largest)
-        .max_frame_size(largest)
-        .on_upgrade(move |socket| async move {
-            let session = server.session(WebSocketTransport::new(socket), arrival);
-            server.spawn(session);
-        })
+        .max_message_size(Some(largest))
+        .max_frame_size(Some(largest));
+    let transport = WebSocketTransport::new(TokioIo::new(io), config).await;
+    server.session(transport, arrival).await;
 }
 
 fn arrival(server: &Shared, request: &Request) -> Arrival {

@@ -68,7 +68,7 @@ where
     let mut connection = pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
-        () = server.stop.cancelled() => connection.as_mut().graceful_shutdown(),
+        () = server.stop.given() => connection.as_mut().graceful_shutdown(),
     }
     let _ = tokio::time::timeout(LAST_REQUESTS, connection).await;
 }

@@ -38,7 +38,7 @@ impl Insight {
 
     /// Whether it is going away.
     pub fn is_stopping(&self) -> bool {
-        self.shared.stop.is_cancelled()
+        self.shared.stop.is_given()
     }
 
     /// What has happened since it was built.

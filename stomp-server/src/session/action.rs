@@ -5,7 +5,7 @@ use std::sync::Arc;
 use stomp_core::{Frame, HeartBeat, Version};
 
 use crate::{
-    auth::{Credentials, Principal},
+    auth::{Credentials, Intent, Principal},
     broker::{
         Accepted, BrokerError, Delivery, Outcome, Place, Publish, SubscribeRequest, Subscribed,
         SubscriptionKey, Token,
@@ -21,7 +21,7 @@ pub(crate) struct Ticket(pub(crate) u64);
 #[derive(Debug)]
 pub(crate) enum Action {
     /// Ask who this is; answer with `on_login`.
-    Login(Credentials),
+    Login(Box<Credentials>),
     /// The session is open: this version, these heart-beats (as the server sends and wants them).
     Opened(Version, HeartBeat, Arc<Principal>),
     /// Ask whether this is allowed; answer with `on_decision`.
@@ -39,7 +39,7 @@ pub(crate) enum Action {
     /// As above.
     Settle(Ticket, SubscriptionKey, Vec<Token>, Outcome),
     /// Write this frame.
-    Frame(Frame),
+    Frame(Box<Frame>),
     /// Write a MESSAGE for this delivery.
     Message(Outgoing),
     /// This delivery has nowhere to go any more: give its room back.
@@ -55,6 +55,16 @@ pub(crate) enum Asked {
     Send(String),
     /// SUBSCRIBE to this destination.
     Subscribe(String),
+}
+
+impl Asked {
+    /// The same as authorizers see it.
+    pub(crate) fn intent(&self) -> Intent<'_> {
+        match self {
+            Self::Send(destination) => Intent::Send(destination),
+            Self::Subscribe(destination) => Intent::Subscribe(destination),
+        }
+    }
 }
 
 /// A delivery with what its subscription adds.

@@ -36,12 +36,12 @@ impl Machine {
             heart_beat,
             receipt: frame.header("receipt").map(Cow::into_owned),
         });
-        out.push(Action::Login(Credentials {
+        out.push(Action::Login(Box::new(Credentials {
             login: frame.login().map(Cow::into_owned),
             passcode: frame.passcode().map(Cow::into_owned),
             authorization: frame.header("Authorization").map(Cow::into_owned),
             ..Credentials::default()
-        }));
+        })));
         Ok(())
     }
 
@@ -84,7 +84,7 @@ impl Machine {
         if let Some(user) = self.who.user.as_deref().filter(|user| !user.contains(['\r', '\n'])) {
             frame = frame.header("user-name", user);
         }
-        out.push(Action::Frame(frame.build()));
+        out.push(Action::Frame(Box::new(frame.build())));
         out.push(Action::Opened(self.version, beats, self.who.clone()));
     }
 }

@@ -10,6 +10,7 @@ mod timers;
 mod wire;
 
 use std::{
+    future::{Future, poll_fn},
     io,
     pin::Pin,
     sync::Arc,
@@ -22,7 +23,7 @@ use futures::{future::BoxFuture, task::noop_waker_ref};
 use stomp_core::{Decoded, Decoder, Frame, Role};
 use tokio::time::Sleep;
 
-use self::{outgoing::WRITE_AHEAD, timers::now, wire::io_event};
+use self::{outgoing::WRITE_AHEAD, timers::now};
 use super::{
     action::{Action, BrokerReply, Close, Ticket},
     encode::Encoder,
@@ -31,6 +32,7 @@ use super::{
     machine::Machine,
     outbound::{OutboundQueue, outbound},
     replies::Replies,
+    wake::together,
     work::{self, Login, Work},
 };
 use crate::{
@@ -41,6 +43,7 @@ use crate::{
     insight::Present,
     problem::Problem,
     server::Shared,
+    stop::Watch,
     transport::Transport,
 };
 
@@ -110,10 +113,15 @@ struct Driver<T: Transport> {
     uncounted: usize,
     /// Frames likewise.
     frames_out: u64,
+    /// Frames that were read and not counted yet.
+    frames_in: u64,
+    /// Publications that were accepted and not counted yet.
+    accepted: u64,
     beats: Option<HeartBeats>,
     connect_by: Option<Instant>,
     recheck_at: Option<Instant>,
     sleep: Pin<Box<Sleep>>,
+    stop: Watch,
     input_ended: bool,
     /// The decoder has asked for more than `input` has.
     starved: bool,
@@ -127,7 +135,8 @@ enum Event {
     Reply(Ticket, BrokerReply),
     Work(Work),
     Read(io::Result<usize>),
-    Flushed(io::Result<()>),
+    /// Nothing can be written any more.
+    Broken,
     Deliveries,
     Room,
     Timer,
@@ -159,10 +168,13 @@ impl<T: Transport> Driver<T> {
             place: None,
             uncounted: 0,
             frames_out: 0,
+            frames_in: 0,
+            accepted: 0,
             beats: None,
             connect_by: Some(connect_by),
             recheck_at: None,
             sleep: Box::pin(tokio::time::sleep_until(connect_by.into())),
+            stop: server.stop.watch(),
             input_ended: false,
             starved: true,
             in_a_row: 0,
@@ -177,6 +189,7 @@ impl<T: Transport> Driver<T> {
             let more = self.take_frames();
             self.settle();
             self.deliver();
+            self.count_taken();
             if let Some(close) = self.close {
                 return close;
             }
@@ -194,8 +207,10 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Steps through the frames that have been read; true if there may be more of them, but
-    /// others have their turn first. A question that is answered at once ends no turn.
+    /// others have their turn first. A question that is answered at once ends no turn. Whom the
+    /// frames lead to is woken once for all of them.
     fn take_frames(&mut self) -> bool {
+        let _together = together();
         while self.in_a_row < FRAMES_IN_A_ROW {
             if self.close.is_some() || !self.wants_frames() {
                 return false;
@@ -203,9 +218,10 @@ impl<T: Transport> Driver<T> {
             self.in_a_row += 1;
             match self.decoder.decode(&mut self.input) {
                 Ok(Some(Decoded::Frame(frame))) => {
-                    self.server.metrics.frames_received.increment(1);
+                    self.frames_in += 1;
                     self.take_frame(frame);
                     self.act();
+                    self.answer_in_turn();
                 }
                 Ok(Some(Decoded::HeartBeat)) => {}
                 Ok(None) => {
@@ -224,7 +240,18 @@ impl<T: Transport> Driver<T> {
                 }
             }
         }
-        true
+        // Without input there is no reason to let the others go first, and then find nothing.
+        self.starved = self.input.is_empty() && !self.input_ended;
+        !self.starved
+    }
+
+    /// A session that hears itself gets a message before the receipt of the next one: whoever
+    /// waits for the last receipt has everything before it.
+    fn answer_in_turn(&mut self) {
+        if !self.registered.is_empty() {
+            self.settle();
+            self.deliver();
+        }
     }
 
     fn take_frame(&mut self, frame: Frame) {
@@ -258,25 +285,46 @@ impl<T: Transport> Driver<T> {
     }
 
     async fn next(&mut self) -> Event {
-        let wants_bytes = self.wants_bytes();
-        let wants_room = !self.server.broker.has_room();
-        let can_drain = self.transport.unsent() < WRITE_AHEAD;
         self.arm();
+        if self.server.broker.has_room() {
+            return poll_fn(|cx| self.poll_event(cx)).await;
+        }
+        let server = self.server.clone();
         tokio::select! {
             biased;
-            () = self.server.stop.cancelled(), if !self.stopping => Event::Stop,
-            (ticket, reply) = self.replies.next(), if !self.replies.is_empty() => {
-                Event::Reply(ticket, reply)
-            }
-            work = async { match &mut self.work {
-                Some(work) => work.await,
-                None => std::future::pending().await,
-            } } => Event::Work(work),
-            event = io_event(&mut self.transport, &mut self.input, wants_bytes) => event,
-            () = self.queue.ready(), if can_drain => Event::Deliveries,
-            () = self.server.broker.room(), if wants_room => Event::Room,
-            () = self.sleep.as_mut() => Event::Timer,
+            event = poll_fn(|cx| self.poll_event(cx)) => event,
+            () = server.broker.room() => Event::Room,
         }
+    }
+
+    /// The first of all that a session can wait for, in the order of what matters most.
+    /// What can be written is written on the way: it leads to no event.
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        if !self.stopping && self.stop.poll(cx).is_ready() {
+            return Poll::Ready(Event::Stop);
+        }
+        if let Poll::Ready((ticket, reply)) = self.replies.poll_next(cx) {
+            return Poll::Ready(Event::Reply(ticket, reply));
+        }
+        if let Some(work) = &mut self.work {
+            let polled = work.as_mut().poll(cx);
+            if polled.is_ready() {
+                return polled.map(Event::Work);
+            }
+        }
+        let io = self.poll_io(cx);
+        if io.is_ready() {
+            return io;
+        }
+        let drains = self.transport.unsent() < WRITE_AHEAD;
+        if self.queue.poll_news(cx, drains).is_ready() {
+            return Poll::Ready(Event::Deliveries);
+        }
+        if self.sleep.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Event::Timer);
+        }
+        self.in_a_row = 0; // others have their turn
+        Poll::Pending
     }
 
     fn on_event(&mut self, event: Event) {
@@ -296,8 +344,7 @@ impl<T: Transport> Driver<T> {
                     beats.received(now);
                 }
             }
-            Event::Flushed(Ok(())) => self.flushed(),
-            Event::Flushed(Err(_)) => self.close = Some(Close::Abort),
+            Event::Broken => self.close = Some(Close::Abort),
             Event::Timer => self.on_timer(),
             Event::Stop => {
                 self.stopping = true;

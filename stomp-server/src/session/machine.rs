@@ -262,13 +262,20 @@ impl Machine {
 
     /// A broker call has come to something.
     pub(crate) fn on_reply(&mut self, ticket: Ticket, reply: BrokerReply, out: &mut Actions) {
-        let Some(expect) = self.receipts.expected(ticket) else { return };
-        let finish = self.outcome(expect, reply, out);
+        let Some((expect, told)) = self.receipts.expected(ticket) else { return };
+        let finish = self.outcome(expect, reply, told, out);
         self.receipts.finish(ticket, finish);
         self.turn(out);
     }
 
-    fn outcome(&mut self, expect: Expect, reply: BrokerReply, out: &mut Actions) -> Finish {
+    /// What a broker call came to. Headers of a RECEIPT are only made where one is `told`.
+    fn outcome(
+        &mut self,
+        expect: Expect,
+        reply: BrokerReply,
+        told: bool,
+        out: &mut Actions,
+    ) -> Finish {
         let result = match reply {
             BrokerReply::Accepted(Ok(accepted)) => Ok(Some(accepted)),
             BrokerReply::Subscribed(Ok(subscribed)) => match expect {
@@ -281,6 +288,7 @@ impl Machine {
             | BrokerReply::Done(Err(error)) => Err(error),
         };
         match (expect, result) {
+            (_, Ok(_)) if !told => Finish::Done(Vec::new()),
             (Expect::AppPublish { headers, .. }, Ok(accepted)) => {
                 Finish::Done(receipt_headers(accepted, headers))
             }
@@ -394,7 +402,7 @@ impl Machine {
             }
             Finish::Fault(problem) => {
                 let close = close_after(&problem);
-                out.push(Action::Frame(error_frame(&problem, receipt.as_deref())));
+                out.push(Action::Frame(Box::new(error_frame(&problem, receipt.as_deref()))));
                 self.close(close, out);
             }
             Finish::Unknown => self.close(Close::Unknown, out),
@@ -429,7 +437,7 @@ impl Machine {
         out: &mut Actions,
     ) {
         let Some(number) = self.subscriptions.number_of(&Served::Errors) else {
-            out.push(Action::Frame(error_frame(&problem, receipt.as_deref())));
+            out.push(Action::Frame(Box::new(error_frame(&problem, receipt.as_deref()))));
             return self.close(close_after(&problem), out);
         };
         self.problems += 1;
@@ -452,6 +460,7 @@ impl Machine {
                 position: None,
                 message,
                 dedupe: None,
+                wire: Default::default(),
             }),
             token: None,
             redeliveries: 0,
@@ -515,7 +524,7 @@ fn receipt_frame(receipt: Option<String>, headers: ReceiptHeaders, out: &mut Act
     for (name, value) in &headers {
         frame = frame.header(name, value);
     }
-    out.push(Action::Frame(frame.build()));
+    out.push(Action::Frame(Box::new(frame.build())));
 }
 
 /// The ERROR that says what a problem says.

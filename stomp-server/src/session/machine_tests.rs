@@ -34,6 +34,7 @@ fn surroundings() -> Surroundings {
             queues: true,
             priority: true,
             durable_subscriptions: true,
+            selectors: true,
         },
         separator: '.',
         server: "test/1".to_owned(),
@@ -115,6 +116,7 @@ fn delivery(number: u32, token: u64) -> Delivery {
             position: None,
             message: SharedMessage::new("/queue/a", [("a", "b")], "x"),
             dedupe: None,
+            wire: Default::default(),
         }),
         token: Some(Token(token)),
         redeliveries: 0,
@@ -135,7 +137,7 @@ fn ticket_of(actions: &[Action]) -> Ticket {
 
 fn frames(actions: &[Action]) -> Vec<&Frame> {
     let frames = actions.iter().filter_map(|action| match action {
-        Action::Frame(frame) => Some(frame),
+        Action::Frame(frame) => Some(&**frame),
         _ => None,
     });
     frames.collect()

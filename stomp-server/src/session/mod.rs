@@ -23,6 +23,7 @@ mod settle;
 mod subscribe;
 mod subscriptions;
 mod transaction;
+mod wake;
 mod work;
 
 #[cfg(feature = "client")]

@@ -19,6 +19,7 @@ use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::wake;
 use crate::broker::{ConnectionId, Delivery, SubscriptionKey};
 
 /// What happens to topic messages when a subscriber does not keep up.
@@ -71,6 +72,23 @@ struct Queue {
     dropped: u64,
     overflowed: bool,
     closed: bool,
+    /// How many waited when it was drained last: as many may come again, and room for them is
+    /// better made once.
+    stride: usize,
+}
+
+/// The most that room is made for at once.
+const STRIDE: usize = 64;
+
+/// What a drain has found beside the deliveries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// There is more.
+    pub more: bool,
+    /// The slow-consumer policy has ended this connection.
+    pub overflowed: bool,
+    /// Topic messages that were dropped since the last drain.
+    pub dropped: u64,
 }
 
 /// A queue for one connection that holds at most `bound` bytes.
@@ -210,29 +228,44 @@ impl OutboundQueue {
     }
 
     fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_news(cx, true)
+    }
+
+    /// Ready if something can be drained, where that is wanted, or the policy has struck.
+    pub(crate) fn poll_news(&self, cx: &mut Context<'_>, drains: bool) -> Poll<()> {
         self.0.reader.register(cx.waker());
         let queue = self.0.queue.lock();
-        if queue.deliveries.is_empty() && !queue.overflowed {
-            return Poll::Pending;
+        if queue.overflowed || (drains && !queue.deliveries.is_empty()) {
+            return Poll::Ready(());
         }
-        Poll::Ready(())
+        Poll::Pending
     }
 
     /// Moves deliveries of at most `bytes` (but at least one) into `into`, in order.
-    pub fn drain(&self, bytes: usize, into: &mut Vec<Delivery>) {
+    pub fn drain(&self, bytes: usize, into: &mut Vec<Delivery>) -> Drained {
         let mut queue = self.0.queue.lock();
-        let mut taken = 0;
-        while let Some(next) = queue.deliveries.front() {
-            let weight = next.weight();
-            if taken > 0 && taken + weight > bytes {
-                break;
-            }
-            taken += weight;
-            into.extend(queue.deliveries.pop_front());
+        if !queue.deliveries.is_empty() {
+            queue.stride = queue.deliveries.len().min(STRIDE);
+        }
+        if self.0.waiting.load(Ordering::Acquire) <= bytes {
+            into.extend(queue.deliveries.drain(..));
+        } else {
+            drain_some(&mut queue.deliveries, bytes, into);
         }
         if queue.deliveries.is_empty() {
             queue.deliveries = VecDeque::new(); // an idle connection keeps no buffer
         }
+        queue.told()
+    }
+
+    /// What a drain would tell, without one.
+    pub fn look(&self) -> Drained {
+        self.0.queue.lock().told()
+    }
+
+    /// Whether the slow-consumer policy has ended this connection.
+    pub fn has_overflowed(&self) -> bool {
+        self.0.queue.lock().overflowed
     }
 
     /// Gives back the room of bytes that the socket has taken, or that were not written at all.
@@ -249,15 +282,15 @@ impl OutboundQueue {
             self.0.room.notify_waiters();
         }
     }
+}
 
-    /// Whether the slow-consumer policy has ended this connection.
-    pub fn has_overflowed(&self) -> bool {
-        self.0.queue.lock().overflowed
-    }
-
-    /// How many topic messages were dropped since the last call.
-    pub fn take_dropped(&self) -> u64 {
-        std::mem::take(&mut self.0.queue.lock().dropped)
+impl Queue {
+    fn told(&mut self) -> Drained {
+        Drained {
+            more: !self.deliveries.is_empty(),
+            overflowed: self.overflowed,
+            dropped: std::mem::take(&mut self.dropped),
+        }
     }
 }
 
@@ -266,6 +299,12 @@ impl Drop for OutboundQueue {
         // What waits stays until the broker lets go: a durable place must not pass over it.
         self.0.queue.lock().closed = true;
         self.0.room.notify_waiters();
+    }
+}
+
+impl wake::Reader for Shared {
+    fn waker(&self) -> &AtomicWaker {
+        &self.reader
     }
 }
 
@@ -280,12 +319,13 @@ impl Shared {
         self.waiting.load(Ordering::Acquire) <= self.bound / 2 && self.admits(weight)
     }
 
-    fn push(&self, queue: &mut Queue, delivery: Delivery) {
+    fn push(self: &Arc<Self>, queue: &mut Queue, delivery: Delivery) {
         self.waiting.fetch_add(delivery.weight(), Ordering::AcqRel);
-        queue.deliveries.push_back(delivery);
-        if queue.deliveries.len() == 1 {
-            self.reader.wake();
+        if queue.deliveries.capacity() == 0 {
+            queue.deliveries.reserve_exact(queue.stride);
         }
+        queue.deliveries.push_back(delivery);
+        wake::pushed(self, queue.deliveries.len() == 1);
     }
 
     /// Only what nobody has to settle may be dropped.
@@ -298,5 +338,17 @@ impl Shared {
             queue.dropped += 1;
         }
         true
+    }
+}
+
+fn drain_some(from: &mut VecDeque<Delivery>, bytes: usize, into: &mut Vec<Delivery>) {
+    let mut taken = 0;
+    while let Some(next) = from.front() {
+        let weight = next.weight();
+        if taken > 0 && taken + weight > bytes {
+            return;
+        }
+        taken += weight;
+        into.extend(from.pop_front());
     }
 }

@@ -93,10 +93,12 @@ impl Receipts {
         self.push(receipt, Stage::Ready(finish));
     }
 
-    /// What the effect of this ticket was expected to come to; nothing for a slot that is gone.
-    pub(crate) fn expected(&mut self, ticket: Ticket) -> Option<Expect> {
-        match &mut self.slot(ticket)?.stage {
-            Stage::Waiting(expect) => expect.take(),
+    /// What the effect of this ticket was expected to come to, and whether its RECEIPT was asked
+    /// for; nothing for a slot that is gone.
+    pub(crate) fn expected(&mut self, ticket: Ticket) -> Option<(Expect, bool)> {
+        let slot = self.slot(ticket)?;
+        match &mut slot.stage {
+            Stage::Waiting(expect) => expect.take().map(|expect| (expect, slot.receipt.is_some())),
             Stage::Held(..) | Stage::Ready(_) => None,
         }
     }

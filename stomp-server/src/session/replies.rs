@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    future::{Future, poll_fn},
+    future::Future,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -30,12 +30,7 @@ impl Replies {
         self.0.insert(at, (ticket, call));
     }
 
-    /// The next outcome. Cancel-safe. Never completes while there is nothing to wait for.
-    pub(super) async fn next(&mut self) -> (Ticket, BrokerReply) {
-        poll_fn(|cx| self.poll_next(cx)).await
-    }
-
-    /// The next outcome if it is there already.
+    /// The next outcome; never ready while there is nothing to wait for.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<(Ticket, BrokerReply)> {
         let Some((ticket, call)) = self.0.front_mut() else { return Poll::Pending };
         let polled = match call {
@@ -51,9 +46,5 @@ impl Replies {
             }
             (ticket, reply)
         })
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }

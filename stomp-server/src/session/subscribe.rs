@@ -1,6 +1,6 @@
 //! SUBSCRIBE and UNSUBSCRIBE.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use compact_str::CompactString;
 use stomp_core::{AckMode, Subscribe, Unsubscribe};
@@ -8,14 +8,14 @@ use stomp_core::{AckMode, Subscribe, Unsubscribe};
 use super::{
     ack::Unsettled,
     action::{Action, Asked},
-    machine::{Actions, ERRORS, Machine, Pending, protocol},
+    machine::{Actions, ERRORS, Machine, Pending, protocol, sentence},
     receipts::{Expect, Finish},
     send::invalid,
     subscriptions::{Served, Subscription, Wanted},
 };
 use crate::{
     auth::Decision,
-    broker::{DurableKey, Place, StartFrom, SubscribeRequest},
+    broker::{DurableKey, Place, Selector, StartFrom, SubscribeRequest},
     problem::{Code, Problem},
     router::Destination,
 };
@@ -84,9 +84,6 @@ impl Machine {
         subscription: &Subscription,
         target: Destination<'_>,
     ) -> Result<SubscribeRequest, Problem> {
-        if frame.frame().header("selector").is_some() {
-            return Err(invalid("This broker has no selectors."));
-        }
         let destination = &subscription.destination;
         let route: CompactString = match target {
             Destination::Topic(_) => destination.as_str().into(),
@@ -120,7 +117,19 @@ impl Machine {
             acks: subscription.mode != AckMode::Auto,
             prefetch: self.prefetch(frame)?,
             durable: self.durable(frame, subscription, target)?,
+            selector: self.selector(frame)?,
         })
+    }
+
+    fn selector(&self, frame: &Subscribe) -> Result<Option<Arc<Selector>>, Problem> {
+        let Some(text) = frame.frame().header("selector") else { return Ok(None) };
+        if !self.around.capabilities.selectors {
+            return Err(invalid("This broker has no selectors."));
+        }
+        match text.parse() {
+            Ok(selector) => Ok(Some(Arc::new(selector))),
+            Err(error) => Err(invalid(sentence(&error))),
+        }
     }
 
     fn start(

@@ -1,13 +1,18 @@
 //! The questions that a session asks before it goes on, each bounded in time.
 
-use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::{FutureExt, future::BoxFuture};
 use stomp_core::{DecodeError, SharedMessage};
 
 use super::{action::Asked, machine::sentence};
 use crate::{
-    auth::{Credentials, Decision, Intent, Principal},
+    auth::{Credentials, Decision, Principal},
     broker::ConnectionId,
     gate::UserPlace,
     metrics,
@@ -60,19 +65,20 @@ pub(super) fn recheck(server: &Arc<Shared>, who: Arc<Principal>) -> BoxFuture<'s
     guarded("recheck", recheck).map(Work::Valid).boxed()
 }
 
+/// What the authorizer knows at once. It may panic; that costs the frame, not the server.
+pub(super) fn decide(server: &Shared, who: &Principal, asked: &Asked) -> Option<Decision> {
+    let decide = || server.authorize.decide(who, asked.intent());
+    catch_unwind(AssertUnwindSafe(decide))
+        .unwrap_or_else(|_panic| Some(Decision::Deny(panicked("authorize"))))
+}
+
 pub(super) fn authorize(
     server: &Arc<Shared>,
     who: Arc<Principal>,
     asked: Asked,
 ) -> BoxFuture<'static, Work> {
     let server = server.clone();
-    let decide = async move {
-        let intent = match &asked {
-            Asked::Send(destination) => Intent::Send(destination),
-            Asked::Subscribe(destination) => Intent::Subscribe(destination),
-        };
-        Ok(server.authorize.authorize(&who, intent).await)
-    };
+    let decide = async move { Ok(server.authorize.authorize(&who, asked.intent()).await) };
     let decided = guarded("authorize", decide);
     decided.map(|decided| Work::Decision(decided.unwrap_or_else(Decision::Deny))).boxed()
 }
@@ -96,17 +102,19 @@ async fn guarded<T>(
 ) -> Result<T, Problem> {
     match tokio::time::timeout(PATIENCE, AssertUnwindSafe(work).catch_unwind()).await {
         Ok(Ok(result)) => result,
-        Ok(Err(_panic)) => {
-            tracing::error!(what, "code of the application panicked");
-            metrics::application_failed(what, "panic");
-            Err(Problem::new(Code::Unavailable, "The server failed at this; it has been noted."))
-        }
+        Ok(Err(_panic)) => Err(panicked(what)),
         Err(_elapsed) => {
             tracing::error!(what, "code of the application took too long");
             metrics::application_failed(what, "timeout");
             Err(Problem::new(Code::Unavailable, "This took too long; try again later."))
         }
     }
+}
+
+fn panicked(what: &'static str) -> Problem {
+    tracing::error!(what, "code of the application panicked");
+    metrics::application_failed(what, "panic");
+    Problem::new(Code::Unavailable, "The server failed at this; it has been noted.")
 }
 
 /// What a peer is told about bytes that are no frame.

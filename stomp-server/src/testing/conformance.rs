@@ -18,6 +18,7 @@
 mod durable;
 mod log;
 mod queues;
+mod selectors;
 mod topics;
 
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -78,6 +79,16 @@ const DURABLE: [Check; 4] = checks![
     durable::a_forgotten_place_begins_anew,
 ];
 
+const SELECTORS: [Check; 2] = checks![
+    selectors::a_topic_subscription_gets_what_it_selects,
+    selectors::a_replay_brings_what_is_selected_and_goes_on_live,
+];
+
+const SELECTORS_OF_QUEUES: [Check; 2] = checks![
+    selectors::a_queue_gives_each_consumer_what_it_selects,
+    selectors::what_comes_back_goes_to_who_selects_it,
+];
+
 /// Holds a backend to its promises, each with a broker of its own that `make` gives.
 ///
 /// # Panics
@@ -97,6 +108,12 @@ where
     }
     if capabilities.durable_subscriptions {
         checks.extend(DURABLE);
+    }
+    if capabilities.selectors {
+        checks.extend(SELECTORS);
+    }
+    if capabilities.selectors && capabilities.queues {
+        checks.extend(SELECTORS_OF_QUEUES);
     }
     for (name, check) in checks {
         let broker = make().await;

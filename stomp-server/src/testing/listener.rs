@@ -1,6 +1,6 @@
 //! A subscriber without a session: a subscription and its end of the outbound.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use stomp_core::SharedMessage;
 use tokio::time::{sleep, timeout};
@@ -36,6 +36,8 @@ pub struct Listener {
     pub queue: OutboundQueue,
     /// What the broker said to it.
     pub subscribed: Subscribed,
+    /// Messages that the policy has dropped, as far as drained.
+    pub dropped: u64,
     ready: std::collections::VecDeque<Delivery>,
 }
 
@@ -49,6 +51,7 @@ impl Listening {
             acks: false,
             prefetch: 256,
             durable: None,
+            selector: None,
         };
         Self { request, bound: 1 << 20, policy: SlowConsumer::Disconnect }
     }
@@ -89,6 +92,13 @@ impl Listening {
         self
     }
 
+    /// Wants only what this selects.
+    #[must_use]
+    pub fn selecting(mut self, selector: &str) -> Self {
+        self.request.selector = Some(Arc::new(selector.parse().expect("a selector")));
+        self
+    }
+
     /// Subscribes.
     ///
     /// # Errors
@@ -97,7 +107,7 @@ impl Listening {
         let key = self.request.key;
         let (outbound, queue) = outbound(key.connection, self.bound, self.policy);
         let subscribed = broker.subscribe(self.request, outbound).await?;
-        Ok(Listener { key, queue, subscribed, ready: Default::default() })
+        Ok(Listener { key, queue, subscribed, ready: Default::default(), dropped: 0 })
     }
 
     /// Subscribes, which must succeed.
@@ -158,7 +168,7 @@ impl Listener {
 
     fn drain(&mut self) {
         let mut some = Vec::new();
-        self.queue.drain(usize::MAX, &mut some);
+        self.dropped += self.queue.drain(usize::MAX, &mut some).dropped;
         self.queue.written(some.iter().map(Delivery::weight).sum());
         self.ready.extend(some);
     }

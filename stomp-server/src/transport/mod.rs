@@ -1,5 +1,6 @@
 //! Bytes in, bytes out: what a session needs of a connection.
 
+pub(crate) mod spare;
 mod stream;
 #[cfg(feature = "tls")]
 pub(crate) mod tls;
@@ -24,7 +25,10 @@ pub(crate) trait Transport: Send + Unpin + 'static {
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut BytesMut) -> Poll<io::Result<usize>>;
 
     /// Takes one whole frame to be written: `head`, then `tail`.
-    fn queue(&mut self, head: &[u8], tail: Bytes);
+    fn queue(&mut self, head: &[u8], tail: &Bytes);
+
+    /// Says how many octets are about to be taken, so that room for them is made once.
+    fn expect(&mut self, octets: usize);
 
     /// Takes a heart-beat to be written, unless something is waiting to be written anyway.
     fn queue_beat(&mut self);

@@ -2,20 +2,23 @@
 
 use std::{
     collections::VecDeque,
+    future::Future,
     io::{self, IoSlice},
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-use super::Transport;
+use super::{Transport, spare};
 use crate::session::Close;
 
 /// One read takes at most this much: two pages, so that it can live on the stack and an
 /// idle connection holds no buffer at all.
 const READ: usize = 8 * 1024;
+/// And this much more where that was not all.
+const READ_ON: usize = spare::SIZE - READ;
 /// A tail up to this size is copied behind its head, so that many frames become one
 /// buffer and one write; a longer one is cheaper to pass by reference.
 const COPY: usize = 2 * 1024;
@@ -35,6 +38,12 @@ pub(crate) struct StreamTransport<IO> {
 impl<IO> StreamTransport<IO> {
     pub(crate) fn new(io: IO) -> Self {
         Self { io, fresh: BytesMut::new(), waiting: VecDeque::new(), unsent: 0 }
+    }
+
+    /// What it reads from and writes to.
+    #[cfg(feature = "websocket")]
+    pub(super) fn io(&mut self) -> &mut IO {
+        &mut self.io
     }
 
     fn seal(&mut self) {
@@ -57,7 +66,7 @@ impl<IO> StreamTransport<IO> {
     }
 
     fn release(&mut self) {
-        self.fresh = BytesMut::new();
+        spare::give_back(std::mem::take(&mut self.fresh));
         self.waiting = VecDeque::new();
     }
 }
@@ -67,24 +76,44 @@ impl<IO: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for StreamTr
         let mut space = [std::mem::MaybeUninit::uninit(); READ];
         let mut read = ReadBuf::uninit(&mut space);
         ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
+        let octets = read.filled().len();
+        if octets < READ {
+            into.extend_from_slice(read.filled());
+            return Poll::Ready(Ok(octets));
+        }
+        // Who sends so much sends more: the rest goes where it stays.
+        if into.is_empty() {
+            *into = spare::buffer(READ + READ_ON);
+        }
+        into.reserve(READ + READ_ON);
         into.extend_from_slice(read.filled());
-        Poll::Ready(Ok(read.filled().len()))
+        match pin!(self.io.read_buf(into)).poll(cx) {
+            Poll::Ready(Ok(more)) if more > 0 => Poll::Ready(Ok(octets + more)),
+            // An end or an error is found again by the next read.
+            _ => Poll::Ready(Ok(octets)),
+        }
     }
 
-    fn queue(&mut self, head: &[u8], tail: Bytes) {
+    fn queue(&mut self, head: &[u8], tail: &Bytes) {
         self.unsent += head.len() + tail.len();
         self.fresh.extend_from_slice(head);
         if tail.len() <= COPY {
-            self.fresh.extend_from_slice(&tail);
+            self.fresh.extend_from_slice(tail);
         } else {
             self.seal();
-            self.waiting.push_back(tail);
+            self.waiting.push_back(tail.clone());
+        }
+    }
+
+    fn expect(&mut self, octets: usize) {
+        if self.fresh.is_empty() {
+            self.fresh = spare::buffer(octets.min(spare::SIZE));
         }
     }
 
     fn queue_beat(&mut self) {
         if self.unsent == 0 {
-            self.queue(b"\n", Bytes::new());
+            self.queue(b"\n", &Bytes::new());
         }
     }
 

@@ -63,6 +63,7 @@ pub(super) fn read(
         position: Some(position),
         message,
         dedupe: sender.zip(id).map(|(sender, id)| DedupeKey { sender, id }),
+        wire: Default::default(),
     };
     Ok(Entry { offset, at_ms, logged: Arc::new(logged) })
 }
@@ -98,6 +99,7 @@ mod tests {
                 position: Some(position),
                 message: message.clone(),
                 dedupe,
+                wire: Default::default(),
             };
             let entry = read(write(&logged), Epoch(3), 9, 5).unwrap();
             assert_eq!(entry.logged.route, logged.route);
@@ -116,6 +118,7 @@ mod tests {
             position: None,
             message: SharedMessage::new("/topic/a", [("x", "y")], ""),
             dedupe: None,
+            wire: Default::default(),
         };
         let whole = write(&logged);
         for length in 0..whole.len() {

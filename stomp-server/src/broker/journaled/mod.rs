@@ -106,6 +106,7 @@ impl Broker for JournalBroker {
             queues: true,
             priority: true,
             durable_subscriptions: true,
+            selectors: true,
         }
     }
 

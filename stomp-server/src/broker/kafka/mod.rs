@@ -134,6 +134,7 @@ impl Broker for KafkaBroker {
             queues: true,
             priority: false,
             durable_subscriptions: true,
+            selectors: false,
         }
     }
 

@@ -263,6 +263,7 @@ pub(super) fn entry(hub: &Hub, content: Content, offset: u64, at_ms: u64) -> Ent
     let position = hub.position(offset);
     let Content { route, id, dedupe, message } = content;
     let id = id.map_or(MessageId::Position(position), MessageId::Given);
-    let logged = Logged { route, id, position: Some(position), message, dedupe };
+    let logged =
+        Logged { route, id, position: Some(position), message, dedupe, wire: Default::default() };
     Entry { offset, at_ms, logged: Arc::new(logged) }
 }

@@ -1,12 +1,12 @@
 //! One subscription of a queue, and what it has open.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use tokio::time::Instant;
 
-use super::Item;
+use super::{Item, lanes::LANES};
 use crate::{
-    broker::{Delivery, SubscribeRequest, SubscriptionKey, Token},
+    broker::{Delivery, Selector, SubscribeRequest, SubscriptionKey, Token},
     session::{Offer, Outbound},
 };
 
@@ -17,6 +17,8 @@ pub(super) struct Consumer {
     pub(super) outbound: Outbound,
     acks: bool,
     prefetch: usize,
+    /// What it wants, and what it has looked at in vain; nothing where it wants everything.
+    pub(super) choice: Option<Choice>,
     /// Its outbound has no room; somebody waits for it.
     pub(super) is_full: bool,
     /// It stands in the queue's turns.
@@ -31,6 +33,34 @@ struct Open {
     token: u64,
     since: Instant,
     item: Item,
+}
+
+/// A consumer's selector, and how far it has looked.
+#[derive(Debug)]
+pub(super) struct Choice {
+    selector: Arc<Selector>,
+    /// In each lane, nothing up to here is for it.
+    looked: [u64; LANES],
+}
+
+impl Choice {
+    fn new(selector: Arc<Selector>) -> Self {
+        Self { selector, looked: [0; LANES] }
+    }
+
+    pub(super) fn wants(&self, item: &Item) -> bool {
+        self.selector.selects(&item.logged.message)
+    }
+
+    /// Up to where a lane has nothing for it.
+    pub(super) fn looked(&mut self, lane: usize) -> &mut u64 {
+        &mut self.looked[lane]
+    }
+
+    /// A message has come to a place that it has passed.
+    pub(super) fn look_again(&mut self, lane: usize, offset: u64) {
+        self.looked[lane] = self.looked[lane].min(offset.saturating_sub(1));
+    }
 }
 
 /// How an offer went.
@@ -52,6 +82,7 @@ impl Consumer {
             outbound,
             acks: request.acks,
             prefetch: request.prefetch.max(1) as usize,
+            choice: request.selector.clone().map(Choice::new),
             is_full: false,
             has_turn: true,
             open: VecDeque::new(),

@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use super::Item;
+use super::{Item, consumer::Choice};
 
 /// Priorities are 0 to 9.
-const LANES: usize = 10;
+pub(super) const LANES: usize = 10;
 
 /// One line for each priority.
 #[derive(Debug, Default)]
@@ -30,6 +30,31 @@ impl Lanes {
             *lane = VecDeque::new(); // an idle queue keeps no buffer
         }
         item
+    }
+
+    /// Takes the first one that a choice wants, looking at no more than `budget` of them.
+    pub(super) fn pop_chosen(&mut self, choice: &mut Choice, budget: &mut usize) -> Option<Item> {
+        for (number, lane) in self.0.iter_mut().enumerate().rev() {
+            let looked = *choice.looked(number);
+            let mut at = lane.partition_point(|item| item.offset <= looked);
+            while let Some(item) = lane.get(at) {
+                if *budget == 0 {
+                    return None;
+                }
+                *budget -= 1;
+                if choice.wants(item) {
+                    return lane.remove(at);
+                }
+                *choice.looked(number) = item.offset;
+                at += 1;
+            }
+        }
+        None
+    }
+
+    /// The lane of a priority.
+    pub(super) fn number(priority: u8) -> usize {
+        usize::from(priority).min(LANES - 1)
     }
 
     /// Takes a certain one out.
@@ -61,6 +86,6 @@ impl Lanes {
     }
 
     fn lane(&mut self, priority: u8) -> &mut VecDeque<Item> {
-        &mut self.0[usize::from(priority).min(LANES - 1)]
+        &mut self.0[Self::number(priority)]
     }
 }

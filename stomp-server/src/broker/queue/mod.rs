@@ -42,6 +42,10 @@ use crate::{
 /// over; bounds what one delivery costs.
 const SEARCH: usize = 64;
 
+/// How many messages a selector looks at in one step; bounds how long the queue is locked. The
+/// search goes on in the next step.
+const LOOK: usize = 1_024;
+
 /// The pause before a returned message is offered to the same consumer again grows up to so
 /// many times its start.
 const LONGEST_PAUSE: u32 = 100;
@@ -190,6 +194,8 @@ struct State {
     /// Messages of this queue, wherever they are, and those on their way through the journal.
     len: usize,
     armed: Option<Instant>,
+    /// A selector's search was broken off.
+    has_more_to_look_at: bool,
 }
 
 #[derive(Debug)]
@@ -416,6 +422,15 @@ impl State {
         if let Some(expires) = item.expires {
             self.deadlines.insert((expires, item.priority, item.offset));
         }
+        self.enter(item);
+    }
+
+    /// Puts a message into its lane, and has those look at it who have passed its place.
+    fn enter(&mut self, item: Item) {
+        let (lane, offset) = (Lanes::number(item.priority), item.offset);
+        for choice in self.consumers.values_mut().filter_map(|one| one.choice.as_mut()) {
+            choice.look_again(lane, offset);
+        }
         self.lanes.insert(item);
     }
 
@@ -514,7 +529,8 @@ impl State {
         while let Some(next) = self.paused.first_entry()
             && next.key().0 <= now
         {
-            self.lanes.insert(next.remove().item);
+            let item = next.remove().item;
+            self.enter(item);
         }
         while let Some((expires, priority, offset)) = self.deadlines.first().copied()
             && expires <= now
@@ -536,6 +552,11 @@ impl State {
 
     /// When to look again, if that is sooner than what was said before.
     fn arm(&mut self) -> Option<Instant> {
+        if std::mem::take(&mut self.has_more_to_look_at) {
+            let now = Instant::now();
+            self.armed = Some(now);
+            return Some(now);
+        }
         let paused = self.paused.first_key_value().map(|((until, _), _)| *until);
         let expires = self.deadlines.first().map(|(expires, ..)| *expires);
         let next = [paused, expires].into_iter().flatten().min()?;
@@ -573,14 +594,24 @@ impl State {
 
     /// The next message for a consumer: one that another returned, or the first one waiting.
     fn next_for(&mut self, key: SubscriptionKey) -> Option<Item> {
-        let returned = self.paused.iter().take(SEARCH).find(|(_, paused)| match paused.avoid {
-            Avoid::One(returner) => returner != key,
-            Avoid::All => false,
+        let choice = self.consumers.get_mut(&key).and_then(|consumer| consumer.choice.as_mut());
+        let returned = self.paused.iter().take(SEARCH).find(|(_, paused)| {
+            let may_have = match paused.avoid {
+                Avoid::One(returner) => returner != key,
+                Avoid::All => false,
+            };
+            may_have && choice.as_ref().is_none_or(|choice| choice.wants(&paused.item))
         });
         let place = returned.map(|(place, _)| *place);
-        let item = match place {
-            Some(place) => self.paused.remove(&place).map(|paused| paused.item),
-            None => self.lanes.pop(),
+        let item = match (place, choice) {
+            (Some(place), _) => self.paused.remove(&place).map(|paused| paused.item),
+            (None, None) => self.lanes.pop(),
+            (None, Some(choice)) => {
+                let mut budget = LOOK;
+                let chosen = self.lanes.pop_chosen(choice, &mut budget);
+                self.has_more_to_look_at |= budget == 0 && chosen.is_none();
+                chosen
+            }
         }?;
         if let Some(expires) = item.expires {
             self.deadlines.remove(&(expires, item.priority, item.offset));

@@ -12,15 +12,19 @@ use super::{
     Driver,
     timers::now,
 };
-use crate::{broker::Place, transport::Transport};
+use crate::{auth::Decision, broker::Place, transport::Transport};
 
 impl<T: Transport> Driver<T> {
     /// Does what the machine wants done, in order.
     pub(super) fn act(&mut self) {
         let mut actions = std::mem::take(&mut self.actions);
         let before = self.transport.unsent();
-        for action in actions.drain(..) {
-            self.execute(action);
+        // A decision that is there at once leads to further actions.
+        while !actions.is_empty() {
+            for action in actions.drain(..) {
+                self.execute(action);
+            }
+            std::mem::swap(&mut actions, &mut self.actions);
         }
         self.uncounted += self.transport.unsent() - before;
         self.actions = actions;
@@ -69,7 +73,7 @@ impl<T: Transport> Driver<T> {
                 credentials.peer = arrival.address;
                 credentials.is_local = arrival.is_local;
                 credentials.certificate.clone_from(&arrival.certificate);
-                self.work = Some(work::login(&self.server, credentials, self.peer.connection));
+                self.work = Some(work::login(&self.server, *credentials, self.peer.connection));
             }
             Action::Opened(version, beats, who) => {
                 self.decoder.set_version(version);
@@ -82,11 +86,19 @@ impl<T: Transport> Driver<T> {
                 self.present.tell(|| tracing::info!(version, "logged in"));
                 self.who = Some(who);
             }
-            Action::Authorize(asked) => self.work = self.authorize(asked),
+            Action::Authorize(asked) => match self.decide(&asked) {
+                Some(decision) => self.machine.on_decision(decision, &mut self.actions),
+                None => self.work = self.authorize(asked),
+            },
             Action::Handle(request) => self.work = Some(work::handle(&self.server, request)),
             Action::Ask(request) => self.work = Some(work::ask(&self.server, request)),
             Action::Close(close) => self.close = Some(close),
         }
+    }
+
+    /// The authorizer's decision, if it has one without waiting.
+    fn decide(&self, asked: &Asked) -> Option<Decision> {
+        self.who.as_deref().and_then(|who| work::decide(&self.server, who, asked))
     }
 
     pub(super) fn authorize(&self, asked: Asked) -> Option<BoxFuture<'static, Work>> {

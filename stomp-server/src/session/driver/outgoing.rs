@@ -1,6 +1,6 @@
 //! From the connection's queue to its transport.
 
-use super::Driver;
+use super::{super::outbound::Drained, Driver};
 use crate::{
     broker::{Delivery, Outcome},
     problem::{Code, Problem},
@@ -13,12 +13,13 @@ pub(super) const WRITE_AHEAD: usize = 64 * 1024;
 impl<T: Transport> Driver<T> {
     /// Moves what waits in the queue to the transport, up to what one write takes.
     pub(super) fn deliver(&mut self) {
-        while self.close.is_none() && self.transport.unsent() < WRITE_AHEAD {
-            let mut arrived: Vec<Delivery> = Vec::new();
-            self.queue.drain(WRITE_AHEAD, &mut arrived);
-            if arrived.is_empty() {
-                break;
+        while self.close.is_none() {
+            if self.transport.unsent() >= WRITE_AHEAD {
+                return self.too_slow(self.queue.look());
             }
+            let mut arrived: Vec<Delivery> = Vec::new();
+            let drained = self.queue.drain(WRITE_AHEAD, &mut arrived);
+            self.transport.expect(arrived.iter().map(Delivery::weight).sum());
             for delivery in arrived {
                 if self.hooks.let_pass(self.who.as_deref(), &delivery.logged) {
                     self.machine.on_delivery(delivery, &mut self.actions);
@@ -27,8 +28,16 @@ impl<T: Transport> Driver<T> {
                 }
             }
             self.act();
+            self.too_slow(drained);
+            if !drained.more {
+                break;
+            }
         }
-        if self.close.is_none() && self.queue.has_overflowed() {
+    }
+
+    /// Tells of what the slow-consumer policy has done.
+    fn too_slow(&mut self, drained: Drained) {
+        if drained.overflowed && self.close.is_none() {
             self.server.metrics.slow_consumers.increment(1);
             self.present.too_slow(None);
             self.present.tell(|| tracing::warn!("a slow consumer is disconnected"));
@@ -38,7 +47,7 @@ impl<T: Transport> Driver<T> {
             self.machine.on_overflow(problem, &mut self.actions);
             self.act();
         }
-        let dropped = self.queue.take_dropped();
+        let dropped = drained.dropped;
         if dropped > 0 {
             self.server.metrics.slow_consumers.increment(1);
             self.server.metrics.dropped.increment(dropped);

@@ -1,11 +1,15 @@
 //! Bytes in and out, and the end of both.
 
-use std::{future::poll_fn, task::Poll, time::Duration};
+use std::{
+    future::poll_fn,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::BytesMut;
 
 use super::{super::action::Close, Driver, Event, timers::now};
-use crate::transport::Transport;
+use crate::transport::{Transport, spare};
 
 /// Bytes read ahead of the frame that is being dealt with. A frame may be longer: the decoder
 /// holds it against the limits while it arrives.
@@ -22,10 +26,29 @@ impl<T: Transport> Driver<T> {
             && (self.starved || self.input.len() < READ_AHEAD)
     }
 
+    /// Writes what waits, and reads if that is wanted.
+    pub(super) fn poll_io(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        if self.transport.unsent() > 0 {
+            match self.transport.poll_flush(cx) {
+                Poll::Ready(Ok(())) => self.flushed(),
+                Poll::Ready(Err(_)) => return Poll::Ready(Event::Broken),
+                Poll::Pending => {}
+            }
+        }
+        if !self.wants_bytes() {
+            return Poll::Pending;
+        }
+        let read = self.transport.poll_read(cx, &mut self.input);
+        if self.unwritten > 0 && self.transport.unsent() == 0 {
+            self.flushed(); // a transport may write as it reads: an answer, and all before it
+        }
+        read.map(Event::Read)
+    }
+
     /// Lets go of buffers that an idle connection does not need.
     pub(super) fn rest(&mut self) {
         if self.input.is_empty() {
-            self.input = BytesMut::new();
+            spare::give_back(std::mem::take(&mut self.input));
         }
         if self.transport.unsent() == 0 {
             self.encoder.release();
@@ -38,6 +61,7 @@ impl<T: Transport> Driver<T> {
     pub(super) fn flushed(&mut self) {
         let now = now();
         self.count_sent(now);
+        self.encoder.release();
         self.queue.written(std::mem::take(&mut self.unwritten));
         if let Some(beats) = &mut self.beats {
             beats.sent(now);
@@ -66,24 +90,4 @@ impl<T: Transport> Driver<T> {
         };
         let _ = tokio::time::timeout(LINGER, hang_up).await;
     }
-}
-
-/// Writes what waits, and reads if that is wanted; whichever comes first.
-pub(super) async fn io_event(
-    transport: &mut impl Transport,
-    input: &mut BytesMut,
-    reads: bool,
-) -> Event {
-    poll_fn(|cx| {
-        if transport.unsent() > 0
-            && let Poll::Ready(flushed) = transport.poll_flush(cx)
-        {
-            return Poll::Ready(Event::Flushed(flushed));
-        }
-        if reads {
-            return transport.poll_read(cx, input).map(Event::Read);
-        }
-        Poll::Pending
-    })
-    .await
 }

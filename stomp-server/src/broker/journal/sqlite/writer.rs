@@ -78,6 +78,7 @@ mod tests {
                 position: Some(position),
                 message,
                 dedupe: None,
+                wire: Default::default(),
             }),
         })
     }
