@@ -155,9 +155,9 @@ function goToWanted() {
   wanted = undefined;
 }
 
-/** A link that somebody was sent: `#/join/ROOM/CODE`. */
+/** A link that somebody was sent: `#/rooms/ROOM/join/CODE`. */
 function invitation() {
-  const [, id, code] = /^#\/join\/([^/]+)\/([^/]+)$/.exec(location.hash) ?? [];
+  const [, id, code] = /^#\/rooms\/([^/]+)\/join\/([^/]+)$/.exec(location.hash) ?? [];
   if (!id || !code || !chat.ready) return;
   history.replaceState(undefined, '', '#/');
   if (chat.rooms.has(decodeURIComponent(id))) app.show(decodeURIComponent(id));

@@ -20,7 +20,7 @@ async fn what_is_described_is_there_and_nothing_else_is() {
     let methods = ["get", "post", "put", "patch", "delete"];
     for (path, operations) in description["paths"].as_object().unwrap() {
         let operations = operations.as_object().unwrap();
-        let place = path.replace('{', "").replace('}', "");
+        let place = path.replace(['{', '}'], "");
         for method in methods {
             let verb = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let answered = http.request(verb, format!("{base}{place}")).send().await.unwrap();

@@ -106,8 +106,8 @@ function nameField(app, room, problem) {
 function inviteLine(app, id, problem) {
   const field = h('input', { id: 'invite-link', readonly: true, hidden: true, 'aria-label': t('inviteLink') });
   const make = () => attempt(problem, async () => {
-    const { code } = await app.chat.rest.invite(id);
-    field.value = `${location.origin}/#/join/${encodeURIComponent(id)}/${encodeURIComponent(code)}`;
+    const { url } = await app.chat.rest.invite(id);
+    field.value = new URL(url, location.origin).href;
     field.hidden = false;
     field.select();
     // Only secure contexts may write there; the selected field can be copied anyway.
