@@ -207,9 +207,10 @@ impl Visit for Text {
 /// Enough rows that reading all of them is never the better way.
 async fn fill(sql: &Sql) {
     for statement in [
-        "INSERT INTO rooms SELECT concat('room-', seq), 'group', 0, NULL, concat('a', seq), \
+        "INSERT INTO rooms (id, kind, is_public, name, pair_low, pair_high, version, \
+         member_count, created_at) SELECT concat('room-', seq), 'group', 0, NULL, concat('a', seq), \
          concat('b', seq), 1, 10, 1 FROM seq_1_to_300",
-        "INSERT INTO room_heads SELECT concat('room-', seq), 100, seq FROM seq_1_to_300",
+        "INSERT INTO room_heads (room_id, last_ordinal, active_at) SELECT concat('room-', seq), 100, seq FROM seq_1_to_300",
         "INSERT INTO members (room_id, user_id, role, version, joined_at) \
          SELECT concat('room-', r.seq), concat('user-', u.seq), 'member', 1, 1 \
          FROM seq_1_to_300 r JOIN seq_1_to_10 u",
@@ -219,11 +220,14 @@ async fn fill(sql: &Sql) {
          concat('c-', m.seq), concat('00000001-', lower(lpad(hex(m.seq), 16, '0'))), \
          concat('00000001-', lower(lpad(hex(m.seq), 16, '0'))), '{\"text\":\"x\"}', 1 \
          FROM seq_1_to_300 r JOIN seq_1_to_100 m",
-        "INSERT INTO users SELECT concat('user-', seq), concat('User ', seq), NULL, NULL, 1 \
+        "INSERT INTO users (id, name, picture, password_hash, created_at) SELECT concat('user-', seq), concat('User ', seq), NULL, NULL, 1 \
          FROM seq_1_to_2000",
-        "INSERT INTO idempotency_keys SELECT concat('user-', seq), 'k', 'h', 'room-1', 1 \
+        "INSERT INTO idempotency_keys (user_id, idem_key, request_hash, room_id, created_at) \
+         SELECT concat('user-', seq), 'k', 'h', 'room-1', 1 \
          FROM seq_1_to_2000",
-        "ANALYZE TABLE rooms, room_heads, members, messages, users, idempotency_keys",
+        "INSERT INTO blocks (user_id, blocked_id, created_at) SELECT concat('user-', u.seq), concat('user-', b.seq), 1 \
+         FROM seq_1_to_50 u JOIN seq_51_to_100 b",
+        "ANALYZE TABLE blocks, rooms, room_heads, members, messages, users, idempotency_keys",
     ] {
         sql.write.execute(statement).await.unwrap();
     }
