@@ -10,7 +10,7 @@ use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
 use stomp_server::{
     Server,
     broker::{Broker, LogInfo},
-    http::TrustedProxies,
+    http::{AdminAccess, TrustedProxies},
     session::SessionLimits,
 };
 use tokio::net::TcpListener;
@@ -23,9 +23,9 @@ use self::{
     tasks::Tasks,
 };
 use crate::{
-    config::{Config, TokenRequest},
+    config::{AdminToken, Config, TokenRequest},
     domain::{User, UserId},
-    http::{self, Doors, Health, Site},
+    http::{self, Doors, Health, Metrics, Site},
     ports::Accounts,
     service::{
         Chat, Currency, Foreign, Log, Markers, Memberships, NewestPages, Passwords, Privacy,
@@ -68,6 +68,8 @@ impl App {
     /// # Errors
     /// With a sentence that says what to change.
     pub async fn start(config: Config) -> Result<Self, Failure> {
+        // Before anything counts.
+        let metrics = Metrics::open();
         prepare(&config.data)?;
         // Processes that share log and database may share the folder too: it has the secret.
         let lock = if config.is_shared() { None } else { Some(lock(&config.data)?) };
@@ -156,15 +158,25 @@ impl App {
             workers.spawn("notify", push.run(log.clone(), workers.stop.clone()));
         }
 
+        if let Some(metrics) = metrics.clone() {
+            workers.spawn("metrics", metrics.run(workers.stop.clone()));
+        }
+
         let health = Health { sql: sql.clone(), log, progress };
+        let proxies = TrustedProxies::new(config.access.trusted_proxies.clone());
+        let may_watch = AdminAccess::new(
+            config.access.admin_token.as_ref().map(AdminToken::reveal),
+            proxies.clone(),
+        );
         let site = Site {
             max_body: config.max_body,
             origins: config.allow_origins.clone().into(),
-            proxies: Arc::new(TrustedProxies::new(config.access.trusted_proxies.clone())),
+            proxies: Arc::new(proxies),
         };
         let doors = Doors {
             api: config.roles.api.then_some(chat),
             websocket: config.roles.chat.then(|| server.websocket_routes()),
+            metrics: metrics.map(|metrics| (metrics, may_watch)),
         };
         let routes = http::router(doors, health, site);
         let listener = bind("--http", config.http).await?;

@@ -30,6 +30,10 @@ pub(super) struct AccessArgs {
     /// A proxy whose X-Forwarded-For (or else Forwarded) is believed: address or network
     #[arg(long, env = "CHAT_TRUSTED_PROXY", value_name = "NET", value_delimiter = ',')]
     trusted_proxy: Vec<String>,
+    /// What opens /metrics to others than this machine, sent as Authorization: Bearer; @FILE reads
+    /// it from a file
+    #[arg(long, env = "CHAT_ADMIN_TOKEN", value_name = "TOKEN|@FILE", hide_env_values = true)]
+    admin_token: Option<String>,
     /// Messages that a user may send in a second, or off
     #[arg(long, env = "CHAT_RATE_SEND", value_name = "N", default_value = "off")]
     rate_send: String,
@@ -45,10 +49,38 @@ pub struct Access {
     pub issuer: Option<TrustedIssuer>,
     /// Proxies whose word about a client's address is taken.
     pub trusted_proxies: Vec<IpNet>,
+    /// What opens the metrics to others than this machine.
+    pub admin_token: Option<AdminToken>,
     /// Messages of a user in a second.
     pub rate_send: Option<NonZeroU32>,
     /// Failed logins of an account in a minute.
     pub rate_login: u32,
+}
+
+/// A token that only the operator knows. `Debug` does not show it.
+#[derive(Clone)]
+pub struct AdminToken(String);
+
+impl AdminToken {
+    fn read(text: &str) -> Result<Self, String> {
+        let token = match text.strip_prefix('@') {
+            None => text.to_owned(),
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(|error| format!("--admin-token {text} cannot be read: {error}"))?,
+        };
+        let token = token.trim().to_owned();
+        if token.is_empty() { Err("--admin-token is empty.".into()) } else { Ok(Self(token)) }
+    }
+
+    pub(crate) fn reveal(&self) -> String {
+        self.0.clone()
+    }
+}
+
+impl std::fmt::Debug for AdminToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AdminToken(…)")
+    }
 }
 
 impl AccessArgs {
@@ -57,8 +89,11 @@ impl AccessArgs {
         let trusted_proxies = networks.filter_map(|network| faults.take(network)).collect();
         let rate_send = faults.take(rate("--rate-send", &self.rate_send)).flatten();
         faults.check(self.rate_login > 0, || "--rate-login: at least 1.".into());
+        let admin_token = self.admin_token.as_deref().map(AdminToken::read);
+        let admin_token = admin_token.and_then(|token| faults.take(token));
         let rate_login = self.rate_login;
-        Access { issuer: self.issuer(faults), trusted_proxies, rate_send, rate_login }
+        let issuer = self.issuer(faults);
+        Access { issuer, trusted_proxies, admin_token, rate_send, rate_login }
     }
 
     fn issuer(self, faults: &mut Faults) -> Option<TrustedIssuer> {

@@ -11,6 +11,7 @@ mod identity;
 mod me;
 mod members;
 mod messages;
+mod metrics;
 mod page;
 mod path;
 mod problem;
@@ -20,9 +21,9 @@ mod users;
 use std::sync::Arc;
 
 use axum::{Extension, Router, extract::DefaultBodyLimit, middleware};
-use stomp_server::http::TrustedProxies;
+use stomp_server::http::{AdminAccess, TrustedProxies};
 
-pub(crate) use self::health::Health;
+pub(crate) use self::{health::Health, metrics::Metrics};
 use crate::service::Chat;
 
 /// What holds for all requests.
@@ -42,6 +43,8 @@ pub(crate) struct Doors {
     pub(crate) api: Option<Arc<Chat>>,
     /// The WebSocket's routes.
     pub(crate) websocket: Option<Router>,
+    /// Numbers, and who may see them.
+    pub(crate) metrics: Option<(Metrics, AdminAccess)>,
 }
 
 /// All that is served over HTTP.
@@ -49,6 +52,9 @@ pub(crate) fn router(doors: Doors, health: Health, site: Site) -> Router {
     let mut router = Router::new().merge(health::routes(health));
     if let Some(websocket) = doors.websocket {
         router = router.merge(websocket);
+    }
+    if let Some((metrics, access)) = doors.metrics {
+        router = router.merge(metrics.routes(access));
     }
     router = match doors.api {
         Some(chat) => {

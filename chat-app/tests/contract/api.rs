@@ -192,3 +192,20 @@ async fn messages_say_what_the_contract_lets_them_say() {
     let around = answer(&eve, Method::GET, &format!("{messages}?around_id={id}"), None).await;
     assert_eq!(around, refused(404, "not-found"));
 }
+
+#[tokio::test]
+async fn numbers_are_for_this_machine_and_for_whoever_has_the_token() {
+    let house = House::new(&["--admin-token", "open sesame"]);
+    let http = reqwest::Client::new();
+    let url = format!("{}/metrics", house.server.base);
+    let text = http.get(&url).send().await.unwrap().text().await.unwrap();
+    assert!(text.contains("# HELP stomp_connections "), "{text}");
+
+    // Through a proxy nobody is of this machine.
+    let ask = async |token: &str| {
+        let asked = http.get(&url).header("x-forwarded-for", "203.0.113.9");
+        asked.bearer_auth(token).send().await.unwrap().status()
+    };
+    assert_eq!(ask("open sesame").await, StatusCode::OK);
+    assert_eq!(ask("open barley").await, StatusCode::NOT_FOUND);
+}
