@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The loss audit: real servers on a real Kafka of three nodes, hurt by plan and seed, and one judge.
 #   scripts/audit.sh [smoke|full] [--seed N] [--cell NAME]... [--list]
-# smoke: a few cells, within 3 minutes. full: all of them, within 20. A seed repeats a run; without it one is drawn.
+# smoke: a few cells, within 3 minutes, with five times the time to recover. full: all of them, within 20. A seed repeats a run; without it one is drawn.
 # The last line says how many cells hold; where one does not, the exit code is 1. JSON goes to .cache/audit/.
 # AUDIT_PROFILE=release measures release builds; the default is what tests are built with.
 # Cutting off a node, filling disks and moving clocks need root, nft and libfaketime: where these are missing, the

@@ -155,6 +155,16 @@ impl Cell {
         self
     }
 
+    /// The same with bounds that a busy machine keeps too. The short run judges changes by what is kept; how
+    /// fast is asked by the full one.
+    pub(crate) fn unhurried(mut self) -> Self {
+        const TIMES: u32 = 5;
+        self.bounds.gap *= TIMES;
+        self.bounds.move_p99 = self.bounds.move_p99.map(|bound| bound * TIMES);
+        self.bounds.end *= TIMES;
+        self
+    }
+
     fn in_smoke(mut self) -> Self {
         self.in_smoke = true;
         self

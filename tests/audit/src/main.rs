@@ -112,7 +112,11 @@ async fn told_to_end() {
 }
 
 async fn audit(arguments: &Arguments) -> Result<bool, String> {
-    let cells: Vec<_> = cells::all().into_iter().filter(|cell| is_asked(arguments, cell)).collect();
+    let mut cells = cells::all();
+    cells.retain(|cell| is_asked(arguments, cell));
+    if arguments.matrix == Matrix::Smoke {
+        cells = cells.into_iter().map(Cell::unhurried).collect();
+    }
     if arguments.list {
         cells.iter().for_each(|cell| println!("{}", cell.name));
         return Ok(true);
