@@ -53,10 +53,10 @@ pub(crate) async fn export_from(sql: &Sql, path: &Path, passwords: bool) -> Resu
     Ok(messages)
 }
 
-/// `chat-app export`: see [`export_from`].
+/// `chat-app export`: writes everything to a file that is not there yet.
 ///
 /// # Errors
-/// As there, and when the database cannot be opened.
+/// When the file exists, or the disk or the database fails.
 pub async fn export(
     database: &crate::config::DatabaseChoice,
     path: &Path,

@@ -1,6 +1,6 @@
 //! Moving a chat in and out: `export`, `import`, `demo`, `backup`.
 //!
-//! A chat travels as JSON lines ([`Record`]), in the order of their keys, so that both sides need
+//! A chat travels as JSON lines (`Record`), in the order of their keys, so that both sides need
 //! little memory and can go on where they were broken off. The format is told in `docs/moving.md`.
 
 mod backup;
