@@ -7,8 +7,9 @@ cd "$(dirname "$0")/.."
 . scripts/lib.sh
 
 find_cargo
-# SQLite and ring are compiled from C sources that come with their crates: a C compiler is all they need.
+# SQLite, ring and librdkafka are compiled from C sources that come with their crates; the last one wants zlib's headers.
 need cc build-essential || die 'a C compiler is needed to build'
+need_header zlib.h zlib1g-dev || die "zlib's headers are needed to build"
 
 say 'Building chat-app in release mode (the first build takes some minutes)'
 cargo build --release --locked -p chat-app

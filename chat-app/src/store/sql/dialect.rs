@@ -39,7 +39,6 @@ impl Dialect {
     }
 
     /// The same, passing over rows that somebody else is at.
-    #[allow(dead_code, reason = "a word of the seam that no query needs yet")]
     pub(super) const fn skip_locked(self) -> &'static str {
         self.choose("", "FOR UPDATE SKIP LOCKED")
     }
@@ -54,7 +53,6 @@ impl Dialect {
 
     /// Goes between the VALUES of an INSERT and what is to be set where a row with this key
     /// is there already.
-    #[allow(dead_code, reason = "a word of the seam that no query needs yet")]
     pub(super) fn on_conflict(self, key: &str) -> String {
         match self {
             Self::Sqlite => format!("ON CONFLICT ({key}) DO UPDATE SET"),
@@ -63,7 +61,6 @@ impl Dialect {
     }
 
     /// Behind [`on_conflict`](Self::on_conflict): what the INSERT would have put into the column.
-    #[allow(dead_code, reason = "a word of the seam that no query needs yet")]
     pub(super) fn incoming(self, column: &str) -> String {
         match self {
             Self::Sqlite => format!("excluded.{column}"),
