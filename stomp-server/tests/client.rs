@@ -627,4 +627,7 @@ async fn a_login_that_does_not_last_is_asked_for_anew() {
         matches!(&end, ClientError::Refused(problem) if problem.code == Code::Expired),
         "{end}"
     );
+    // Whoever comes later is told the reason too, not only that it is over.
+    let later = fixed.send(Draft::to("/topic/a")).await.unwrap_err();
+    assert_eq!(later.to_string(), end.to_string());
 }

@@ -1,7 +1,7 @@
 //! How a client is made, and every knob that it has.
 
 use std::{
-    sync::{Arc, atomic::AtomicU64},
+    sync::{Arc, OnceLock, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -209,7 +209,9 @@ impl ClientBuilder {
         let (sender, commands) = mpsc::channel(COMMANDS);
         let (status, watched) = watch::channel(Status::Connecting);
         let wake = Arc::new(Notify::new());
-        let engine = Engine::new(settings, commands, sender.downgrade(), wake.clone(), status);
+        let end = Arc::new(OnceLock::new());
+        let back = sender.downgrade();
+        let engine = Engine::new(settings, commands, back, wake.clone(), status, end.clone());
         let task = tokio::spawn(engine.run(first));
         Ok(Client::new(Inner {
             commands: sender,
@@ -218,6 +220,7 @@ impl ClientBuilder {
             numbers: AtomicU64::new(0),
             wake,
             status: watched,
+            end,
             task: parking_lot::Mutex::new(Some(task)),
         }))
     }

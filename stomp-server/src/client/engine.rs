@@ -5,7 +5,7 @@ use std::{
     future::{Future, pending},
     ops::ControlFlow,
     pin::pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -38,6 +38,8 @@ pub(super) struct Engine {
     /// Told when an application has taken messages, or dropped a stream.
     pub(super) wake: Arc<Notify>,
     pub(super) status: watch::Sender<Status>,
+    /// Why it is over, for whoever asks afterwards.
+    pub(super) end: Arc<OnceLock<ClientError>>,
     pub(super) outbox: Outbox,
     pub(super) entries: BTreeMap<u64, Entry>,
     pub(super) unsubscribed: HashMap<u64, Told<()>>,
@@ -79,6 +81,7 @@ impl Engine {
         back: mpsc::WeakSender<Command>,
         wake: Arc<Notify>,
         status: watch::Sender<Status>,
+        end: Arc<OnceLock<ClientError>>,
     ) -> Self {
         Self {
             settings,
@@ -86,6 +89,7 @@ impl Engine {
             back,
             wake,
             status,
+            end,
             outbox: Outbox::default(),
             entries: BTreeMap::new(),
             unsubscribed: HashMap::new(),
@@ -263,6 +267,7 @@ impl Engine {
     }
 
     fn give_up(mut self, error: ClientError, first: Option<Told<()>>) {
+        let _ = self.end.set(error.clone()); // before the channel closes: a caller may ask at once
         self.commands.close();
         while let Ok(command) = self.commands.try_recv() {
             self.on_command(command, None);

@@ -5,7 +5,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
@@ -47,6 +47,7 @@ pub(super) struct Inner {
     pub(super) numbers: AtomicU64,
     pub(super) wake: Arc<Notify>,
     pub(super) status: watch::Receiver<Status>,
+    pub(super) end: Arc<OnceLock<ClientError>>,
     pub(super) task: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -81,7 +82,8 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError::Refused`] if the server refuses it for good, [`ClientError::Lost`] for
-    /// messages that are sent at most once, [`ClientError::Closed`].
+    /// messages that are sent at most once, [`ClientError::Closed`]; after the client was given
+    /// up, what it was given up for.
     pub async fn send(&self, draft: Draft) -> Result<Sent, ClientError> {
         self.queue(draft).await?.await
     }
@@ -113,12 +115,12 @@ impl Client {
         let room =
             self.inner.room.clone().try_acquire_many_owned(share).map_err(|error| match error {
                 TryAcquireError::NoPermits => full.clone(),
-                TryAcquireError::Closed => ClientError::Closed,
+                TryAcquireError::Closed => self.ended(),
             })?;
         let (item, sending) = prepared.item(room);
         self.inner.commands.try_send(Command::Send(item)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => full,
-            mpsc::error::TrySendError::Closed(_) => ClientError::Closed,
+            mpsc::error::TrySendError::Closed(_) => self.ended(),
         })?;
         Ok(sending)
     }
@@ -167,7 +169,13 @@ impl Client {
     }
 
     pub(super) async fn command(&self, command: Command) -> Result<(), ClientError> {
-        self.inner.commands.send(command).await.map_err(|_| ClientError::Closed)
+        self.inner.commands.send(command).await.map_err(|_| self.ended())
+    }
+
+    /// Why nothing is taken any more: what ended the client if that was not its user, else
+    /// [`ClientError::Closed`].
+    fn ended(&self) -> ClientError {
+        self.inner.end.get().cloned().unwrap_or(ClientError::Closed)
     }
 
     pub(super) fn wake(&self) -> Arc<Notify> {
@@ -184,7 +192,7 @@ impl Client {
         self.check_size(weight)?;
         let share = u32::try_from(weight).unwrap_or(u32::MAX);
         let room = self.inner.room.clone();
-        room.acquire_many_owned(share).await.map_err(|_| ClientError::Closed)
+        room.acquire_many_owned(share).await.map_err(|_| self.ended())
     }
 
     fn check_size(&self, size: usize) -> Result<(), ClientError> {
