@@ -119,7 +119,7 @@ impl SharedMessage {
 
     /// Names and values of the headers in order, repeated ones included; without destination and
     /// content-length.
-    pub fn headers(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    pub fn headers(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> + Clone {
         self.lines().map(|header| (header.name(), header.value()))
     }
 

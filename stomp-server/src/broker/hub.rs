@@ -36,6 +36,7 @@ use super::{
     channel::{Channel, ChannelState, Channels},
     index::Index,
     journal::{Entry, Extent, Journal},
+    packed::Packer,
     pattern::Words,
     places::Places,
     queue::Queue,
@@ -94,6 +95,7 @@ pub(super) struct Log {
     /// The offset that the next message gets, for each of many partitions.
     heads: Vec<u64>,
     pub(super) ring: Ring,
+    packer: Packer,
     patterns: Index<Member>,
     /// Counts the changes of `patterns`.
     patterns_version: u64,
@@ -147,6 +149,7 @@ impl Hub {
                 next,
                 heads: Vec::new(),
                 ring,
+                packer: Packer::default(),
                 patterns: Index::new(words),
                 patterns_version: 0,
                 holds: HashMap::new(),
@@ -219,8 +222,7 @@ impl Hub {
         let mut aftermath = Aftermath::default();
         let place = log.arrive(self.channels.partition(&logged.route), *offset);
         let hold = if self.archive.is_some() { u64::MAX } else { log.hold() };
-        // A copy: what is written to sockets is gone when they have it, while this one stays.
-        let stored = Stored::Whole(Arc::new(Logged::clone(logged)));
+        let stored = Stored::of(logged, &mut log.packer);
         aftermath.evicted = log.ring.push(channel.slot, place, *at_ms, stored, hold);
         log.refresh(channel, &logged.route);
         fan_out(&channel.patterns, logged, Some(place.arrival), &mut aftermath);

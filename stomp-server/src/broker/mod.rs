@@ -17,7 +17,6 @@ mod journaled;
 mod kafka;
 mod memory;
 mod message;
-#[cfg(feature = "kafka")]
 mod packed;
 mod partition;
 mod pattern;

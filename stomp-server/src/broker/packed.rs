@@ -1,8 +1,9 @@
-//! A message as one stretch of octets: how the tail keeps what nobody here wants.
+//! A message as one stretch of octets: how the tail of the log keeps it.
 //!
-//! An instance of a shared log reads every record, and most are for nobody who is connected to
-//! it. Such a record is copied once, into a block that it shares with its neighbours, and is
-//! made a message only when a replay asks for it.
+//! Most messages of the tail are never read again, and an instance of a shared log reads many
+//! that nobody here wants at all. Each is copied once, into a block that it shares with its
+//! neighbours, and is made a message again only when a replay asks for it. So the tail takes what
+//! its messages say and little more, and giving up the oldest touches no memory but their block's.
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use super::{DedupeKey, Logged, MessageId, Position};
 const BLOCK: usize = 256 << 10;
 
 /// A message of this size has octets of its own, so that its body need not be copied again.
-const LARGE: usize = BLOCK / 8;
+pub(super) const LARGE: usize = BLOCK / 8;
 
 /// Stands for a word that is not there.
 const NONE: u32 = u32::MAX;
@@ -73,29 +74,62 @@ impl Parts<'_> {
         }
     }
 
-    /// The octets that it takes when it is packed.
-    fn len(&self) -> usize {
-        const WORD: usize = size_of::<u32>();
-        let (sender, id) = self.dedupe.unwrap_or_default();
-        let words = [self.route, self.shown.unwrap_or(""), self.id.unwrap_or(""), sender, id];
-        let head: usize = words.iter().map(|word| WORD + word.len()).sum();
-        let pair = |(name, value): &(&str, &str)| 2 * WORD + name.len() + value.len();
-        head + WORD + self.headers.iter().map(pair).sum::<usize>() + self.body.len()
+    #[cfg(any(feature = "kafka", test))]
+    fn said(&self) -> Said<'_, impl Iterator<Item = (&str, &str)> + Clone> {
+        let (sender, id) = self.dedupe.unzip();
+        Said {
+            words: [Some(self.route), self.shown, self.id, sender, id],
+            headers: self.headers.iter().copied(),
+            body: self.body,
+        }
     }
 }
 
+/// What is packed, wherever it is read from.
+struct Said<'a, H> {
+    words: [Option<&'a str>; 5],
+    headers: H,
+    body: &'a [u8],
+}
+
 impl Packer {
+    /// Packs a record.
+    #[cfg(any(feature = "kafka", test))]
     pub(super) fn pack(&mut self, parts: &Parts<'_>) -> Packed {
-        let len = parts.len();
+        self.keep(&parts.said())
+    }
+
+    /// Packs a message.
+    pub(super) fn pack_message(&mut self, logged: &Logged) -> Packed {
+        let Logged { route, id, message, dedupe, .. } = logged;
+        let shown = message.destination();
+        let given = match id {
+            MessageId::Given(id) => Some(&**id),
+            MessageId::Position(_) | MessageId::Volatile(_) => None,
+        };
+        let dedupe = dedupe.as_ref().map(|key| (&*key.sender, &*key.id)).unzip();
+        self.keep(&Said {
+            words: [Some(route), (shown != route).then_some(shown), given, dedupe.0, dedupe.1],
+            headers: message.headers(),
+            body: message.body(),
+        })
+    }
+
+    fn keep<N, V>(&mut self, said: &Said<'_, impl Iterator<Item = (N, V)> + Clone>) -> Packed
+    where
+        N: AsRef<str>,
+        V: AsRef<str>,
+    {
+        let len = said.len();
         if len >= LARGE {
             let mut own = BytesMut::with_capacity(len);
-            write(&mut own, parts);
+            said.write(&mut own);
             return Packed(own.freeze());
         }
         if self.0.capacity() < len {
             self.0 = BytesMut::with_capacity(BLOCK);
         }
-        write(&mut self.0, parts);
+        said.write(&mut self.0);
         Packed(self.0.split().freeze())
     }
 }
@@ -134,27 +168,38 @@ impl Packed {
     }
 }
 
-fn write(into: &mut BytesMut, parts: &Parts<'_>) {
-    let mut word = |word: Option<&str>| {
-        into.put_u32(word.map_or(NONE, |word| word.len() as u32));
-        into.put_slice(word.unwrap_or_default().as_bytes());
-    };
-    word(Some(parts.route));
-    word(parts.shown);
-    word(parts.id);
-    word(parts.dedupe.map(|(sender, _)| sender));
-    word(parts.dedupe.map(|(_, id)| id));
-    into.put_u32(parts.headers.len() as u32);
-    for (name, value) in &parts.headers {
-        for word in [name, value] {
-            into.put_u32(word.len() as u32);
-            into.put_slice(word.as_bytes());
-        }
+impl<N: AsRef<str>, V: AsRef<str>, H: Iterator<Item = (N, V)> + Clone> Said<'_, H> {
+    /// The octets that it takes when it is packed.
+    fn len(&self) -> usize {
+        const WORD: usize = size_of::<u32>();
+        let word = |word: &str| WORD + word.len();
+        let words: usize = self.words.iter().map(|it| word(it.unwrap_or_default())).sum();
+        let pair = |(name, value): (N, V)| word(name.as_ref()) + word(value.as_ref());
+        words + WORD + self.headers.clone().map(pair).sum::<usize>() + self.body.len()
     }
-    into.put_slice(parts.body);
+
+    fn write(&self, into: &mut BytesMut) {
+        for word in self.words {
+            match word {
+                Some(word) => put(into, word),
+                None => into.put_u32(NONE),
+            }
+        }
+        into.put_u32(self.headers.clone().count() as u32);
+        for (name, value) in self.headers.clone() {
+            put(into, name.as_ref());
+            put(into, value.as_ref());
+        }
+        into.put_slice(self.body);
+    }
 }
 
-/// Reads what [`write`] wrote.
+fn put(into: &mut BytesMut, word: &str) {
+    into.put_u32(word.len() as u32);
+    into.put_slice(word.as_bytes());
+}
+
+/// Reads what [`Said::write`] wrote.
 struct Cut<'a>(&'a [u8]);
 
 impl<'a> Cut<'a> {
@@ -202,11 +247,16 @@ mod tests {
             let body = vec![b'x'; size];
             let parts = parts(&body);
             let packed = packer.pack(&parts);
-            assert_eq!(packed.size(), parts.len(), "the room that was made is the room it takes");
+            assert_eq!(
+                packed.size(),
+                parts.said().len(),
+                "the room that was made is the room it takes"
+            );
             assert_eq!(packed.route(), "/topic/a");
             let (again, direct) =
                 (packed.logged(AT), parts.logged(AT, Bytes::copy_from_slice(&body)));
             assert_eq!(again.message, direct.message);
+            assert_eq!(packer.pack_message(&direct).0, packed.0, "read from a message or a record");
             assert_eq!((again.id, again.dedupe), (direct.id, direct.dedupe));
         }
     }

@@ -4,9 +4,10 @@ use std::{collections::VecDeque, sync::Arc};
 
 use smallvec::SmallVec;
 
-#[cfg(feature = "kafka")]
-use super::packed::Packed;
-use super::{Logged, Position};
+use super::{
+    Logged, Position,
+    packed::{LARGE, Packed, Packer},
+};
 
 /// The newest kept messages of all destinations, up to a number of bytes.
 #[derive(Debug)]
@@ -43,29 +44,34 @@ impl Place {
 /// A message as the ring has it.
 #[derive(Clone, Debug)]
 pub(super) enum Stored {
-    /// Somebody got it.
+    /// A large one, which is not copied.
     Whole(Arc<Logged>),
-    /// Nobody has asked for it yet.
-    #[cfg(feature = "kafka")]
+    /// Any other.
     Packed(Packed),
 }
 
 impl Stored {
+    /// A message that somebody may be getting right now. What is written to sockets is gone when
+    /// they have it, while this stays: so even a large one is another than theirs.
+    pub(super) fn of(logged: &Logged, packer: &mut Packer) -> Self {
+        if logged.message.body().len() < LARGE {
+            return Self::Packed(packer.pack_message(logged));
+        }
+        Self::Whole(Arc::new(logged.clone()))
+    }
+
     /// Along which route it came.
     pub(super) fn route(&self) -> &str {
         match self {
             Self::Whole(logged) => &logged.route,
-            #[cfg(feature = "kafka")]
             Self::Packed(packed) => packed.route(),
         }
     }
 
     /// The message, which stands at this place.
-    #[cfg_attr(not(feature = "kafka"), allow(unused_variables, reason = "a whole one knows it"))]
     pub(super) fn whole(&self, at: Position) -> Arc<Logged> {
         match self {
             Self::Whole(logged) => logged.clone(),
-            #[cfg(feature = "kafka")]
             Self::Packed(packed) => Arc::new(packed.logged(at)),
         }
     }
@@ -73,7 +79,6 @@ impl Stored {
     fn weight(&self) -> usize {
         match self {
             Self::Whole(logged) => logged.message.size() + logged.route.len() + OVERHEAD,
-            #[cfg(feature = "kafka")]
             Self::Packed(packed) => packed.size() + OVERHEAD,
         }
     }

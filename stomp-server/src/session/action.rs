@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use stomp_core::{Frame, HeartBeat, Version};
 
 use crate::{
@@ -52,9 +53,9 @@ pub(crate) enum Action {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
     /// SEND to this destination.
-    Send(String),
+    Send(CompactString),
     /// SUBSCRIBE to this destination.
-    Subscribe(String),
+    Subscribe(CompactString),
 }
 
 impl Asked {

@@ -12,6 +12,7 @@ use super::{
     action::{Action, BrokerReply, Close, Ticket},
     limits::SessionLimits,
     receipts::{Expect, Finish, ReceiptHeaders, Receipts, Turn},
+    send::Wish,
     subscriptions::{Served, Subscriptions},
     transaction::Transactions,
 };
@@ -51,7 +52,7 @@ pub(super) enum Phase {
 /// What the driver has been asked and not answered yet.
 #[derive(Debug)]
 pub(super) enum Pending {
-    Send(Box<stomp_core::Send>),
+    Send(Wish),
     Subscribe(Box<super::subscriptions::Wanted>),
     Handle { receipt: Option<String>, client_message_id: Option<String> },
     Ask { number: u32, receipt: Option<String> },
@@ -132,7 +133,7 @@ impl Machine {
             (Phase::Open, ClientFrame::Connect(_)) => {
                 Err(protocol("This session is connected already."))
             }
-            (Phase::Open, ClientFrame::Send(frame)) => self.send(frame, out),
+            (Phase::Open, ClientFrame::Send(frame)) => self.send(frame, receipt, out),
             (Phase::Open, ClientFrame::Subscribe(frame)) => self.subscribe(frame, receipt, out),
             (Phase::Open, ClientFrame::Unsubscribe(frame)) => {
                 self.unsubscribe(&frame, receipt, out)
@@ -197,17 +198,17 @@ impl Machine {
     /// The authorizer has decided.
     pub(crate) fn on_decision(&mut self, decision: Decision, out: &mut Actions) {
         match (self.pending.take(), decision) {
-            (Some(Pending::Send(frame)), Decision::Allow) => {
-                let receipt = frame.receipt().map(Cow::into_owned);
-                if let Err(problem) = self.send_allowed(&frame, receipt.clone(), out) {
+            (Some(Pending::Send(wish)), Decision::Allow) => {
+                if let Err((problem, receipt)) = self.send_allowed(wish, out) {
                     self.fault(problem, receipt, out);
                 }
             }
-            (Some(Pending::Send(frame)), Decision::Deny(problem)) => {
-                self.fault(problem, frame.receipt().map(Cow::into_owned), out);
+            (Some(Pending::Send(wish)), Decision::Deny(problem)) => {
+                self.fault(problem, wish.receipt, out);
             }
-            (Some(Pending::Send(frame)), Decision::Refuse(problem)) => {
-                self.refuse(frame.receipt(), frame.frame().header(CLIENT_MESSAGE_ID), problem);
+            (Some(Pending::Send(wish)), Decision::Refuse(problem)) => {
+                let client_message_id = wish.publish.message.header(CLIENT_MESSAGE_ID);
+                self.refuse(wish.receipt.map(Cow::Owned), client_message_id, problem);
             }
             (Some(Pending::Subscribe(wanted)), decision) => {
                 self.subscribe_decided(*wanted, decision, out);

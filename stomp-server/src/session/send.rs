@@ -11,67 +11,127 @@ use super::{
     receipts::{Expect, Finish},
 };
 use crate::{
-    broker::{DedupeKey, Publish},
+    broker::{Class, DedupeKey, Publish},
     problem::{Code, Problem},
     router::{Destination, own_route},
 };
 
+/// JMS: 0 to 4 are gradations of normal, 4 the default.
+const NORMAL: u8 = 4;
+
+/// A SEND that waits for its permission.
+#[derive(Debug)]
+pub(super) struct Wish {
+    pub(super) publish: Box<Publish>,
+    pub(super) transaction: Option<String>,
+    pub(super) receipt: Option<String>,
+}
+
+/// The headers of a SEND that say what is to be done with it, found in one go.
+#[derive(Default)]
+struct Asks<'a> {
+    transaction: Option<Cow<'a, str>>,
+    reply_to: Option<Cow<'a, str>>,
+    persistent: Option<Cow<'a, str>>,
+    dedupe: Option<Cow<'a, str>>,
+    ttl: Option<Cow<'a, str>>,
+    priority: Option<Cow<'a, str>>,
+}
+
+impl<'a> Asks<'a> {
+    fn of(frame: &'a Send) -> Self {
+        let mut asks = Self::default();
+        for header in frame.frame().headers() {
+            let ask = match &*header.name() {
+                "transaction" => &mut asks.transaction,
+                "reply-to" => &mut asks.reply_to,
+                "persistent" => &mut asks.persistent,
+                "message-dedup-id" => &mut asks.dedupe,
+                "ttl" => &mut asks.ttl,
+                "priority" => &mut asks.priority,
+                _ => continue,
+            };
+            ask.get_or_insert_with(|| header.value()); // the first of repeated ones counts
+        }
+        asks
+    }
+}
+
 impl Machine {
-    pub(super) fn send(&mut self, frame: Send, out: &mut Actions) -> Result<(), Problem> {
-        let transaction = frame.transaction();
-        if let Some(id) = &transaction {
+    pub(super) fn send(
+        &mut self,
+        frame: Send,
+        receipt: Option<String>,
+        out: &mut Actions,
+    ) -> Result<(), Problem> {
+        let asks = Asks::of(&frame);
+        if let Some(id) = &asks.transaction {
             self.check_transaction(id)?;
         }
-        let destination = frame.destination().into_owned();
-        if matches!(Destination::parse(&destination)?, Destination::App(_)) {
-            if transaction.is_some() {
+        let destination = CompactString::from(frame.destination());
+        let target = Destination::parse(&destination)?;
+        if matches!(target, Destination::App(_)) {
+            if asks.transaction.is_some() {
                 return Err(invalid("A SEND to /app takes no part in a transaction."));
             }
-            self.pending = Some(Pending::Handle {
-                receipt: frame.receipt().map(Cow::into_owned),
-                client_message_id: frame.frame().header(CLIENT_MESSAGE_ID).map(Cow::into_owned),
-            });
+            let client_message_id = frame.frame().header(CLIENT_MESSAGE_ID).map(Cow::into_owned);
+            self.pending = Some(Pending::Handle { receipt, client_message_id });
             let request = self.app_send(frame);
             out.push(Action::Handle(request));
             return Ok(());
         }
+        let publish = Box::new(self.publication(&frame, &asks, &destination, target)?);
+        let transaction = asks.transaction.map(Cow::into_owned);
+        self.pending = Some(Pending::Send(Wish { publish, transaction, receipt }));
         out.push(Action::Authorize(Asked::Send(destination)));
-        self.pending = Some(Pending::Send(Box::new(frame)));
         Ok(())
     }
 
     pub(super) fn send_allowed(
         &mut self,
-        frame: &Send,
-        receipt: Option<String>,
+        wish: Wish,
         out: &mut Actions,
-    ) -> Result<(), Problem> {
-        let publish = self.publication(frame)?;
-        if let Some(id) = frame.transaction() {
-            self.transaction(&id)?.sends.push(publish);
-            self.receipts.ready(receipt, Finish::Done(Vec::new())); // it means: buffered
-        } else {
+    ) -> Result<(), (Problem, Option<String>)> {
+        let Wish { publish, transaction, receipt } = wish;
+        let Some(id) = transaction else {
             let ticket = self.receipts.wait(receipt, Expect::Publish);
-            out.push(Action::Publish(ticket, Box::new(publish)));
+            out.push(Action::Publish(ticket, publish));
+            return Ok(());
+        };
+        match self.transaction(&id) {
+            Ok(transaction) => transaction.sends.push(*publish),
+            Err(problem) => return Err((problem, receipt)),
         }
+        self.receipts.ready(receipt, Finish::Done(Vec::new())); // it means: buffered
         Ok(())
     }
 
-    fn publication(&self, frame: &Send) -> Result<Publish, Problem> {
-        let destination = frame.destination();
-        let target = Destination::parse(&destination)?;
-        let (route, shown) = self.route(&destination, target)?;
-        let message = self.message(frame, &shown);
+    fn publication(
+        &self,
+        frame: &Send,
+        asks: &Asks<'_>,
+        destination: &str,
+        target: Destination<'_>,
+    ) -> Result<Publish, Problem> {
+        let (route, shown) = self.route(destination, target)?;
         let is_topic = matches!(target, Destination::Topic(_));
-        let mut publish = Publish::kept(message).routed(route);
-        publish.class = match target {
-            Destination::User { .. } | Destination::OwnUser(_) => crate::broker::Class::Volatile,
-            _ => class_of(frame.frame().header("persistent").as_deref(), is_topic),
+        let class = match target {
+            Destination::User { .. } | Destination::OwnUser(_) => Class::Volatile,
+            _ => class_of(asks.persistent.as_deref(), is_topic),
         };
-        publish.dedupe = self.dedupe(frame)?;
+        let mut publish = Publish {
+            route,
+            message: self.message(frame, asks.reply_to.as_deref(), &shown),
+            message_id: None,
+            class,
+            dedupe: self.dedupe(asks.dedupe.as_deref())?,
+            ttl: None,
+            priority: NORMAL,
+        };
         if !is_topic {
-            publish.ttl = number(frame, "ttl", u64::MAX)?.map(Duration::from_millis);
-            publish.priority = self.priority(frame)?;
+            let ttl = number("ttl", asks.ttl.as_deref(), u64::MAX)?;
+            publish.ttl = ttl.map(Duration::from_millis);
+            publish.priority = self.priority(asks.priority.as_deref())?;
         }
         Ok(publish)
     }
@@ -102,9 +162,8 @@ impl Machine {
     }
 
     /// The message as subscribers get it, with a private `reply-to` made answerable.
-    fn message(&self, frame: &Send, shown: &str) -> SharedMessage {
-        let reply_to = frame.frame().header("reply-to");
-        let own = reply_to.as_deref().and_then(|to| to.strip_prefix("/temp-queue/"));
+    fn message(&self, frame: &Send, reply_to: Option<&str>, shown: &str) -> SharedMessage {
+        let own = reply_to.and_then(|to| to.strip_prefix("/temp-queue/"));
         let message = SharedMessage::from_send_with(frame, shown, &[]);
         match own {
             Some(name) if !name.is_empty() && !name.contains('/') => {
@@ -152,18 +211,17 @@ impl Machine {
         Err(invalid("This broker serves no queues."))
     }
 
-    fn dedupe(&self, frame: &Send) -> Result<Option<DedupeKey>, Problem> {
-        let Some(id) = frame.frame().header("message-dedup-id") else { return Ok(None) };
+    fn dedupe(&self, id: Option<&str>) -> Result<Option<DedupeKey>, Problem> {
+        let Some(id) = id else { return Ok(None) };
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
         if !(1..=64).contains(&id.len()) || !id.bytes().all(allowed) {
             return Err(invalid("message-dedup-id is 1 to 64 letters, digits, _ or -."));
         }
-        Ok(Some(DedupeKey { sender: self.who.name().into(), id: id.as_ref().into() }))
+        Ok(Some(DedupeKey { sender: self.who.name().into(), id: id.into() }))
     }
 
-    fn priority(&self, frame: &Send) -> Result<u8, Problem> {
-        const NORMAL: u8 = 4; // JMS: 0 to 4 are gradations of normal, 4 the default
-        let Some(priority) = number(frame, "priority", 9)? else { return Ok(NORMAL) };
+    fn priority(&self, text: Option<&str>) -> Result<u8, Problem> {
+        let Some(priority) = number("priority", text, 9)? else { return Ok(NORMAL) };
         if !self.around.capabilities.priority {
             return Err(invalid("This broker has no priorities."));
         }
@@ -172,8 +230,8 @@ impl Machine {
 }
 
 /// A header that is a number from 0 to `max`.
-fn number(frame: &Send, name: &str, max: u64) -> Result<Option<u64>, Problem> {
-    let Some(text) = frame.frame().header(name) else { return Ok(None) };
+fn number(name: &str, text: Option<&str>, max: u64) -> Result<Option<u64>, Problem> {
+    let Some(text) = text else { return Ok(None) };
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     match text.parse() {
         Ok(value) if digits && value <= max => Ok(Some(value)),

@@ -50,7 +50,7 @@ impl Machine {
             return Ok(());
         }
         let request = self.request(&frame, &subscription, target)?;
-        out.push(Action::Authorize(Asked::Subscribe(destination)));
+        out.push(Action::Authorize(Asked::Subscribe(destination.into())));
         self.pending =
             Some(Pending::Subscribe(Box::new(Wanted { subscription, request, receipt })));
         Ok(())

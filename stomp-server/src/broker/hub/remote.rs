@@ -9,13 +9,8 @@ pub(in crate::broker) use super::topics::Start;
 use super::{Aftermath, Hub};
 use crate::broker::{
     BrokerConfig, Epoch, JournalError, Position, StartFrom, SubscribeRequest, Subscribed,
-    journal::Entry,
-    packed::{Packer, Parts},
-    partition::Partitions,
-    queues::Ledger,
-    replay::Stride,
-    ring::Stored,
-    subscription::Subscription,
+    journal::Entry, packed::Parts, partition::Partitions, queues::Ledger, replay::Stride,
+    ring::Stored, subscription::Subscription,
 };
 
 /// What a hub needs from such a log.
@@ -63,7 +58,6 @@ impl Hub {
         parts: &Parts<'_>,
         place: (usize, u64),
         at_ms: u64,
-        packer: &mut Packer,
     ) {
         let (partition, offset) = place;
         let channel = self.channels.open(parts.route, &self.log);
@@ -73,7 +67,7 @@ impl Hub {
         // Whoever joins needs one of these locks, so nobody can come between this and the ring.
         let aftermath = if state.members.is_empty() && state.patterns.is_empty() {
             let place = log.arrive(partition, offset);
-            let stored = Stored::Packed(packer.pack(parts));
+            let stored = Stored::Packed(log.packer.pack(parts));
             let evicted = log.ring.push(state.slot, place, at_ms, stored, u64::MAX);
             drop(log);
             Aftermath { evicted, ..Aftermath::default() }

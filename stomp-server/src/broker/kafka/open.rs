@@ -34,7 +34,6 @@ use crate::broker::{
     Durability, Epoch,
     dedupe::Dedupe,
     hub::{Hub, now_ms},
-    packed::Packer,
     partition::Partitions,
 };
 
@@ -173,7 +172,6 @@ async fn start(
         log_topic: log.topic,
         live_topic: log.live_topic.clone(),
         next: log.starts,
-        packer: Packer::default(),
         cursors: cursors.clone(),
         damaged: damaged_records(),
     };

@@ -27,7 +27,7 @@ use super::{
     window::Window,
 };
 use crate::broker::{
-    Class, Logged, MessageId, Publish, hub::Hub, journal::Entry, packed::Packer, queues::is_queue,
+    Class, Logged, MessageId, Publish, hub::Hub, journal::Entry, queues::is_queue,
 };
 
 /// How long to wait for a record before looking whether to stop.
@@ -46,7 +46,6 @@ pub(super) struct Tail {
     pub(super) live_topic: String,
     /// For each partition the offset to be read next, as Kafka counts.
     pub(super) next: Vec<u64>,
-    pub(super) packer: Packer,
     /// Places of durable subscriptions, whose topic is read here too.
     pub(super) cursors: Arc<Cursors>,
     pub(super) damaged: Counter,
@@ -216,7 +215,7 @@ impl Tail {
         if met.is_some_and(|met| met.first.is_some()) {
             self.hub.skip(partition, offset);
         } else {
-            self.hub.arrive(&parts, (partition, offset), at_ms, &mut self.packer);
+            self.hub.arrive(&parts, (partition, offset), at_ms);
         }
         met
     }
