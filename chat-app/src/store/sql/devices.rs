@@ -77,28 +77,15 @@ impl Devices for Sql {
 
     async fn unbind_user(&self, user: &UserId, except: Option<&str>) -> StoreResult<()> {
         let values = [user.as_str(), except.unwrap_or_default()];
-        self.unbind_all("user_id = ? AND token_id <> ?", &values).await
+        self.unbind_all(OF_OTHER_SESSIONS, &values).await
     }
 }
 
 impl Sql {
-    /// Devices of which this holds, and all that they are due.
-    async fn unbind_all(&self, which: &str, values: &[&str]) -> StoreResult<()> {
-        let statements = [
-            format!(
-                "DELETE FROM push_jobs WHERE device_id IN (SELECT id FROM devices WHERE {which})"
-            ),
-            format!("DELETE FROM devices WHERE {which}"),
-        ];
+    async fn unbind_all(&self, which: &'static str, values: &[&str]) -> StoreResult<()> {
         retried(|| async {
             let mut transaction = self.begin().await?;
-            for statement in &statements {
-                let mut query = sqlx::query(AssertSqlSafe(statement.clone()));
-                for value in values {
-                    query = query.bind((*value).to_owned());
-                }
-                query.execute(&mut *transaction).await?;
-            }
+            forget_all(&mut transaction, which, values).await?;
             transaction.commit().await?;
             Ok(())
         })
@@ -170,6 +157,28 @@ async fn insert(
     .execute(&mut **transaction)
     .await?;
     Ok(Bound::Fresh)
+}
+
+/// A user's devices, but those of this session.
+pub(super) const OF_OTHER_SESSIONS: &str = "user_id = ? AND token_id <> ?";
+
+/// Devices of which this holds, and all that they are due. They are few, and found first: a
+/// DELETE with a subquery has MariaDB look at every job there is.
+pub(super) async fn forget_all(
+    transaction: &mut Transaction,
+    which: &str,
+    values: &[&str],
+) -> StoreResult<()> {
+    let select = format!("SELECT id FROM devices WHERE {which}");
+    let mut query = sqlx::query_scalar(AssertSqlSafe(select));
+    for value in values {
+        query = query.bind((*value).to_owned());
+    }
+    let ids: Vec<String> = query.fetch_all(&mut **transaction).await?;
+    for id in &ids {
+        forget(transaction, id).await?;
+    }
+    Ok(())
 }
 
 /// The device and all that it is due.

@@ -35,6 +35,7 @@ const STEPS: &[Step] = &[
     step!(3, "0003_people"),
     step!(4, "0004_push"),
     step!(20, "0020_import"),
+    step!(21, "0021_import_pairs"),
 ];
 
 /// Why the schema could not be brought up to date.

@@ -5,6 +5,7 @@ use sqlx::Row as _;
 
 use super::{
     Sql,
+    devices::{OF_OTHER_SESSIONS, forget_all},
     driver::{Row, Transaction},
     retry::retried,
     rows::parsed,
@@ -155,21 +156,7 @@ async fn drop_devices(
     user: &UserId,
     but_of: Option<&str>,
 ) -> StoreResult<()> {
-    let but_of = but_of.unwrap_or_default();
-    sqlx::query(
-        "DELETE FROM push_jobs WHERE device_id IN \
-         (SELECT d.id FROM devices d WHERE d.user_id = ? AND d.token_id <> ?)",
-    )
-    .bind(user.as_str())
-    .bind(but_of)
-    .execute(&mut **transaction)
-    .await?;
-    sqlx::query("DELETE FROM devices WHERE user_id = ? AND token_id <> ?")
-        .bind(user.as_str())
-        .bind(but_of)
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
+    forget_all(transaction, OF_OTHER_SESSIONS, &[user.as_str(), but_of.unwrap_or_default()]).await
 }
 
 fn account(row: &Row) -> StoreResult<Account> {

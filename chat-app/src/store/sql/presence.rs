@@ -120,11 +120,12 @@ impl Sql {
     async fn try_sweep(&self) -> StoreResult<Vec<UserId>> {
         let now = self.dialect.now_ms();
         let over = format!(
-            "SELECT DISTINCT user_id FROM presences WHERE until_at <= {now} \
-             ORDER BY user_id LIMIT ?"
+            "SELECT user_id FROM presences WHERE until_at <= {now} ORDER BY until_at LIMIT ?"
         );
         let rows = sqlx::query(AssertSqlSafe(over)).bind(SWEPT).fetch_all(&self.read).await?;
-        let users = rows.iter().map(user).collect::<StoreResult<Vec<_>>>()?;
+        let mut users = rows.iter().map(user).collect::<StoreResult<Vec<_>>>()?;
+        users.sort_unstable();
+        users.dedup(); // one lease for each process
         if users.is_empty() {
             return Ok(users);
         }

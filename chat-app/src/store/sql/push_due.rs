@@ -199,7 +199,7 @@ impl DueRoom for Taken {
 
 /// One job a device: opened, raised, or risen again. A pause that it is in goes on. `dead`
 /// comes last, because MySQL sets one column after the other.
-fn open_jobs(dialect: Dialect) -> String {
+pub(super) fn open_jobs(dialect: Dialect) -> String {
     let jobs = dialect.list("wanted", &[Text("device_id"), Text("user_id")]);
     let incoming = |column| dialect.incoming(column);
     format!(
