@@ -186,7 +186,8 @@ async fn compare(what: &str, rooms: usize, each: usize) {
 async fn stalled() {
     let (mut rates, mut p99, mut grown, mut gone) = (vec![], vec![], vec![], vec![]);
     for _ in 0..ROUNDS {
-        let server = ServerProcess::stomp(&[]);
+        // A small ring, full before the reader stalls: what grows then is what waits for that one.
+        let server = ServerProcess::stomp(&["--ring", "4MiB"]);
         let mut crowd = Crowd::gather(server.tcp, Speech::Stomp, 1, 99).await;
         let alone = crowd.run(200, 8 * 1024, Duration::from_secs(4)).await;
         let before = server.rss();
