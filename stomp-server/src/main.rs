@@ -4,7 +4,6 @@ mod banner;
 mod cli;
 mod doors;
 mod serve;
-mod signals;
 mod standby;
 mod tools;
 

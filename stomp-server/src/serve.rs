@@ -8,7 +8,7 @@ use stomp_server::{
     Server,
     broker::{Broker, JournalBroker, KafkaBroker, KafkaConfig, KafkaStartError, MemoryBroker},
     http::{AdminAccess, admin_only, admin_routes, health_routes, metrics_routes},
-    program::systemd,
+    program::{signals::Signals, systemd},
 };
 use tokio::task::JoinSet;
 
@@ -16,7 +16,6 @@ use crate::{
     banner,
     cli::{BrokerChoice, Options},
     doors::{Doors, proxies},
-    signals::Signals,
     standby::{self, NotReady, Socket},
 };
 

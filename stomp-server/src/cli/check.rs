@@ -22,17 +22,7 @@ pub(crate) fn check(mut settings: Settings) -> Result<String, Vec<String>> {
     {
         settings.fault(fault);
     }
-    if !settings.faults().is_empty() {
-        return Err(settings.into_faults());
-    }
-    let differences = settings.differences();
-    if differences.is_empty() {
-        return Ok("All settings are the defaults, and good.\n".to_owned());
-    }
-    Ok(format!(
-        "The settings are good. These differ from the defaults:\n  {}\n",
-        differences.join("\n  ")
-    ))
+    settings.verdict()
 }
 
 /// Whether there is a folder in which the journal could be made or opened.

@@ -96,6 +96,8 @@ enum Secret {
     No,
     /// It is not shown.
     Hidden,
+    /// An address is shown without the user and the password in it.
+    InAddress,
     /// Neither is it taken from a flag, which other processes see: a flag names a file.
     ByFile,
 }
@@ -165,6 +167,12 @@ impl Knob {
         self
     }
 
+    /// The same, but an address is shown without what stands before its `@`.
+    pub const fn with_password(mut self) -> Self {
+        self.secret = Secret::InAddress;
+        self
+    }
+
     /// Its key in a file.
     pub fn key(&self) -> String {
         self.name.replace('-', "_")
@@ -177,6 +185,18 @@ impl Knob {
 
     fn is_shown(&self) -> bool {
         self.secret == Secret::No
+    }
+
+    /// A good value, as far as others may see it.
+    fn shown(&self, text: &str) -> String {
+        match (self.secret, text.split_once("://")) {
+            (Secret::No, _) | (Secret::InAddress, None) => text.to_owned(),
+            (Secret::InAddress, Some((scheme, rest))) => match rest.rsplit_once('@') {
+                Some((_, place)) => format!("{scheme}://…@{place}"),
+                None => text.to_owned(),
+            },
+            (Secret::Hidden | Secret::ByFile, _) => "…".to_owned(),
+        }
     }
 }
 

@@ -41,9 +41,11 @@ pub(super) struct Row {
 /// The settings of a program, and everything that is wrong with them so far.
 #[derive(Debug)]
 pub struct Settings {
-    program: &'static Program,
+    pub(super) program: &'static Program,
     said: HashMap<&'static str, Said>,
-    rows: BTreeMap<&'static str, Vec<Row>>,
+    /// Defaults that follow from other settings.
+    assumed: HashMap<&'static str, String>,
+    pub(super) rows: BTreeMap<&'static str, Vec<Row>>,
     file: Option<PathBuf>,
     faults: Vec<String>,
 }
@@ -81,7 +83,8 @@ impl Program {
                 said.insert(knob.name, Said { texts: knob.parted(vec![text]), origin });
             }
         }
-        Settings { program: self, said, rows: read.rows, file, faults }
+        let (rows, assumed) = (read.rows, HashMap::new());
+        Settings { program: self, said, assumed, rows, file, faults }
     }
 }
 
@@ -111,7 +114,7 @@ impl Settings {
         let said = self.said(knob);
         let mut values = Vec::new();
         for text in &said.texts {
-            match check_flag(knob, &said.origin, text).and_then(|()| parse(text)) {
+            match self.check_flag(knob, &said.origin, text).and_then(|()| parse(text)) {
                 Ok(value) => values.push(value),
                 Err(why) => {
                     let place = self.place(knob, &said.origin, text);
@@ -148,6 +151,13 @@ impl Settings {
         values
     }
 
+    /// Gives a knob a default that follows from other settings.
+    pub fn assume(&mut self, name: &str, text: impl Into<String>) {
+        if let Some(knob) = self.known(name) {
+            self.assumed.insert(knob.name, text.into());
+        }
+    }
+
     /// Whether somebody has said something about a knob.
     pub fn is_set(&self, name: &str) -> bool {
         self.said.contains_key(name)
@@ -182,11 +192,29 @@ impl Settings {
         let knobs = self.program.knobs();
         let said = knobs.filter_map(|knob| Some((knob, self.said.get(knob.name)?)));
         let lines = said.map(|(knob, said)| {
-            let shown = if knob.is_shown() { said.texts.join(",") } else { "…".to_owned() };
-            format!("{} = {shown}  ({})", knob.key(), said.origin)
+            let texts: Vec<_> = said.texts.iter().map(|text| knob.shown(text)).collect();
+            format!("{} = {}  ({})", knob.key(), texts.join(","), said.origin)
         });
         let rows = self.rows.iter().map(|(name, rows)| format!("[[{name}]] {} times", rows.len()));
         lines.chain(rows).collect()
+    }
+
+    /// The outcome of a check of these settings.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn verdict(self) -> Result<String, Vec<String>> {
+        if !self.faults.is_empty() {
+            return Err(self.faults);
+        }
+        let differences = self.differences();
+        if differences.is_empty() {
+            return Ok("All settings are the defaults, and good.\n".to_owned());
+        }
+        Ok(format!(
+            "The settings are good. These differ from the defaults:\n  {}\n",
+            differences.join("\n  ")
+        ))
     }
 
     fn known(&mut self, name: &str) -> Option<&'static Knob> {
@@ -197,11 +225,23 @@ impl Settings {
         knob
     }
 
-    fn said(&self, knob: &Knob) -> Said {
+    pub(super) fn said(&self, knob: &Knob) -> Said {
         self.said.get(knob.name).cloned().unwrap_or_else(|| {
-            let texts = knob.default.map(|text| knob.parted(vec![text.to_owned()]));
+            let default = self.assumed.get(knob.name).map(String::as_str).or(knob.default);
+            let texts = default.map(|text| knob.parted(vec![text.to_owned()]));
             Said { texts: texts.unwrap_or_default(), origin: Origin::Default }
         })
+    }
+
+    /// Other processes see the flags of this one, so a secret is not among them.
+    fn check_flag(&self, knob: &Knob, origin: &Origin, text: &str) -> Result<(), String> {
+        if knob.secret == Secret::ByFile && *origin == Origin::Flag && !text.starts_with('@') {
+            return Err(format!(
+                "other users of this machine see flags: write @FILE here, or the value into {}",
+                knob.variable(self.program.prefix)
+            ));
+        }
+        Ok(())
     }
 
     /// The place of a value, with the value itself where that may be shown.
@@ -239,14 +279,4 @@ impl Knob {
         let words = texts.iter().flat_map(|text| text.split(',')).map(str::trim);
         words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
     }
-}
-
-/// Other processes see the flags of this one, so a secret is not among them.
-fn check_flag(knob: &Knob, origin: &Origin, text: &str) -> Result<(), String> {
-    if knob.secret == Secret::ByFile && *origin == Origin::Flag && !text.starts_with('@') {
-        return Err("other users of this machine see flags: write @FILE here, or the value into \
-                    the environment"
-            .to_owned());
-    }
-    Ok(())
 }

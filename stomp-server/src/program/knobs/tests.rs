@@ -17,6 +17,7 @@ static PROGRAM: Program = Program {
             Knob::many("outlet", "NAME", Some("north,south"), "Where to.", "Both by default."),
             Knob::switch("reverse", "Pump the other way.", "For cleaning."),
             Knob::optional("key", "SECRET", "Who may pump.", "Water is dear.").by_file(),
+            Knob::optional("meter", "ADDR", "Who counts.", "Somebody pays.").with_password(),
             Knob::one("strokes", "N", "64", "Strokes.", "Enough."),
         ],
     }],
@@ -154,7 +155,7 @@ fn the_commented_file_is_what_holds_anyway() {
     let is_entry = |line: &&str| line.starts_with('#') && !line.starts_with("# ");
     let entries = commented.lines().filter(is_entry).map(|line| &line[1..]);
     let text: String = entries
-        .filter(|line| !line.starts_with("key"))
+        .filter(|line| !line.starts_with("key") && !line.starts_with("meter"))
         .fold(String::new(), |text, line| text + line + "\n");
     let mut uncommented = settings(&[], &[], Some(&text));
     let mut plain = settings(&[], &[], None);
@@ -166,4 +167,30 @@ fn the_commented_file_is_what_holds_anyway() {
     assert!(uncommented.faults().is_empty(), "{:?}", uncommented.faults());
     assert!(commented.lines().all(|line| line.chars().count() <= 100));
     assert!(commented.contains("--max-flow, PUMP_MAX_FLOW"));
+}
+
+#[test]
+fn the_effective_file_says_where_each_setting_comes_from_and_shows_no_secret() {
+    let environment = [("PUMP_KEY", "hunter2"), ("PUMP_METER", "db://me:hun@ter2@host/m")];
+    let text = Some("reverse = true\noutlet = ['east', 'west']\n");
+    let mut settings = settings(&["--strokes", "7"], &environment, text);
+    settings.assume("max-flow", "9KiB");
+    assert_eq!(settings.value("max-flow", units::size), 9 << 10);
+    let told = settings.effective();
+    for line in [
+        "\n#max_flow = \"9KiB\"  # default\n",
+        "\n#pause = \"10s\"  # default\n",
+        "\n#key = \"…\"  # PUMP_KEY\n",
+        "\n#meter = \"db://…@host/m\"  # PUMP_METER\n",
+        "\nstrokes = 7  # flag\n",
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    let of_file = |line: &str| told.lines().any(|told| told.starts_with(line));
+    assert!(
+        of_file("reverse = true  # ") && of_file("outlet = [\"east\", \"west\"]  # "),
+        "{told}"
+    );
+    assert!(!told.contains("hun"), "{told}");
+    assert!(settings.verdict().unwrap().contains("meter = db://…@host/m  (PUMP_METER)"));
 }

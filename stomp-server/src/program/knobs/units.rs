@@ -1,6 +1,13 @@
 //! How values are written: sizes, times, addresses, numbers.
 
-use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    net::SocketAddr,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 /// Octets: `65536`, `64KiB`, `4MiB`, `1GiB`; at least one.
 ///
@@ -84,12 +91,28 @@ impl Secret {
     /// The secret itself, without the line end of a file.
     ///
     /// # Errors
-    /// Where the file cannot be read.
+    /// Where the file cannot be read, or holds no text.
     pub fn read(&self) -> Result<String, String> {
-        let Some(path) = self.0.strip_prefix('@') else { return Ok(self.0.clone()) };
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| format!("the secret in {path} cannot be read: {error}"))?;
-        Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+        String::from_utf8(self.octets()?).map_err(|_| "the secret is no text".to_owned())
+    }
+
+    /// The same for a secret that need not be text.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn octets(&self) -> Result<Vec<u8>, String> {
+        let Some(path) = self.file() else { return Ok(self.0.clone().into_bytes()) };
+        let mut octets = std::fs::read(path)
+            .map_err(|error| format!("the secret in {} cannot be read: {error}", path.display()))?;
+        while octets.last().is_some_and(|last| matches!(last, b'\r' | b'\n')) {
+            octets.pop();
+        }
+        Ok(octets)
+    }
+
+    /// The file that it is in, if it is in one.
+    pub fn file(&self) -> Option<&Path> {
+        self.0.strip_prefix('@').map(Path::new)
     }
 }
 

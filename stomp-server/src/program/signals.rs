@@ -2,19 +2,25 @@
 
 use std::io;
 
-use stomp_server::program::systemd::Watchdog;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::systemd::Watchdog;
 
 /// Signals, listened to from the first moment on: a SIGHUP that nobody listens to would end
 /// the process.
-pub(crate) struct Signals {
+#[derive(Debug)]
+pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
 }
 
 impl Signals {
-    pub(crate) fn new() -> io::Result<Self> {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// Where the operating system does not let it.
+    pub fn new() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -24,7 +30,7 @@ impl Signals {
 
     /// Until SIGTERM or Ctrl-C. Each SIGHUP before that reloads, and the service manager gets
     /// the beats that it wants from the same task, so that they stop when it hangs.
-    pub(crate) async fn until_told_to_end(&mut self, reload: impl Fn()) {
+    pub async fn until_told_to_end(&mut self, reload: impl Fn()) {
         let mut watchdog = Watchdog::new();
         loop {
             tokio::select! {
