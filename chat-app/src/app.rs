@@ -1,5 +1,6 @@
 //! The composition root: ports are made once here, and every task has its owner here.
 
+mod check;
 mod folder;
 mod open;
 mod push;
@@ -16,7 +17,7 @@ use stomp_server::{
 use tokio::net::TcpListener;
 
 pub(crate) use self::folder::{SECRET, occupy};
-pub use self::push::notifications;
+pub use self::{check::check, push::notifications};
 use self::{
     folder::{lock, prepare},
     push::Push,
@@ -111,7 +112,7 @@ impl App {
         let tokens = Tokens::new(&secret, foreign, Arc::new(sql.clone()), Arc::new(sql.clone()))?;
         let tokens = Arc::new(tokens);
         tokens.refresh().await?;
-        let push = Push::open(&config.push, &config.data, &sql)?;
+        let push = Push::open(&config.push, &sql)?;
         let privacy = Arc::new(Privacy::new(Arc::new(sql.clone())));
         let chat = Arc::new(Chat {
             desk: push.desk.clone(),

@@ -2,33 +2,56 @@
 
 mod access;
 mod choice;
+mod command;
 mod push;
+mod table;
 mod transfer;
-mod units;
 
 use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
-
-use self::{
-    access::AccessArgs,
-    push::{NotificationsArgs, PushArgs},
-    transfer::TransferCommand,
-    units::{address, duration, size},
+use clap::{ArgMatches, FromArgMatches as _};
+use stomp_server::program::{
+    knobs::{Settings, units},
+    log,
 };
+
 pub use self::{
     access::{Access, AdminToken, KeySource, TrustedIssuer},
     choice::{BrokerChoice, DatabaseChoice, DatabaseUrl},
     push::{NotificationsAction, NotificationsRequest, PushConfig},
     transfer::{Place, Transfer},
 };
+use self::{
+    command::{NotificationsArgs, SubCommand, TokenArgs, command},
+    table::PROGRAM,
+};
 use crate::role::Roles;
 
-/// What the program was asked to do.
+/// What the program was asked to do, and how it is to log.
+#[derive(Debug)]
+pub struct Wish {
+    /// What.
+    pub command: Command,
+    /// Which events are logged.
+    pub log: log::Filter,
+    /// How a line of the log looks.
+    pub log_format: log::Format,
+}
+
+/// What the program can be asked to do.
 #[derive(Debug)]
 pub enum Command {
     /// Run the server.
     Serve(Box<Config>),
+    /// Print this, and no more.
+    Print(String),
+    /// Say what is wrong with the settings and with the files that they name.
+    Check {
+        /// What could be read of the settings.
+        config: Box<Config>,
+        /// With what is wrong so far.
+        settings: Box<Settings>,
+    },
     /// Print a token.
     Token(TokenRequest),
     /// Move a chat in or out.
@@ -102,6 +125,11 @@ enum Refusal {
 }
 
 impl Fault {
+    /// Faults of the settings, all at once.
+    pub fn of(faults: Vec<String>) -> Self {
+        Self(Refusal::Meaning(faults))
+    }
+
     /// Tells whoever started the program.
     pub fn told(self) -> ExitCode {
         match self.0 {
@@ -128,131 +156,102 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// Known and on its way, but not in this version.
-const NOT_YET_FLAGS: &[&str] = &["--config", "--tls-cert", "--tls-key", "--tls-client-ca"];
-const NOT_YET_COMMANDS: &[&str] = &["migrate", "config", "check", "doctor"];
-
-#[derive(Parser)]
-#[command(name = "chat-app", version, about, args_conflicts_with_subcommands = true)]
-struct Cli {
-    #[command(subcommand)]
-    command: Option<SubCommand>,
-    #[command(flatten)]
-    serve: ServeArgs,
-}
-
-#[derive(Subcommand)]
-enum SubCommand {
-    /// Run the server (also without any command)
-    Serve(Box<ServeArgs>),
-    /// Print a token for a user, alone on the last line; an unknown user is made
-    Token(TokenArgs),
-    #[command(flatten)]
-    Transfer(TransferCommand),
-    /// Pushes that wait or were given up
-    Notifications(NotificationsArgs),
-}
-
-#[derive(Args)]
-struct ServeArgs {
-    /// What this process does: api, chat, store, or all
-    #[arg(long, env = "CHAT_ROLE", default_value = "all", value_delimiter = ',')]
-    role: Vec<String>,
-    /// Address of the page, REST, WebSocket /ws and health
-    #[arg(long, env = "CHAT_HTTP", default_value = "127.0.0.1:8080")]
-    http: String,
-    /// Address of STOMP over TCP, for apps and bots
-    #[arg(long, env = "CHAT_TCP", default_value = "off")]
-    tcp: String,
-    #[command(flatten)]
-    place: PlaceArgs,
-    /// sqlite:PATH, kafka://host:port[,host:port] or memory [default: sqlite:DATA/log.db]
-    #[arg(long, env = "CHAT_BROKER")]
-    broker: Option<String>,
-    /// What the names of Kafka's topics begin with; processes with the same are one chat
-    #[arg(long, env = "CHAT_KAFKA_PREFIX", default_value = "chat")]
-    kafka_prefix: String,
-    /// Use a log on Kafka whose settings could lose what was receipted
-    #[arg(long, env = "CHAT_ALLOW_WEAK_LOG")]
-    allow_weak_log: bool,
-    /// Accept that a log in memory loses what it has not stored when the process ends
-    #[arg(long, env = "CHAT_ALLOW_LOSS")]
-    allow_loss: bool,
-    /// Largest body of a frame or request
-    #[arg(long, env = "CHAT_MAX_BODY", default_value = "64KiB")]
-    max_body: String,
-    /// How long a stop may take
-    #[arg(long, env = "CHAT_DRAIN", default_value = "10s")]
-    drain: String,
-    /// How long an append may take before its outcome is called unknown
-    #[arg(long, env = "CHAT_PUBLISH_TIMEOUT", default_value = "30s")]
-    publish_timeout: String,
-    /// Browser origins that may use this server from elsewhere, e.g. https://chat.example.org
-    #[arg(long, env = "CHAT_ALLOW_ORIGIN", value_delimiter = ',')]
-    allow_origin: Vec<String>,
-    /// Connections at a time
-    #[arg(long, env = "CHAT_MAX_CONNECTIONS", default_value_t = 15_000)]
-    max_connections: usize,
-    /// Connections of one user at a time
-    #[arg(long, env = "CHAT_MAX_CONNECTIONS_PER_USER", default_value_t = 20)]
-    max_connections_per_user: usize,
-    #[command(flatten)]
-    access: AccessArgs,
-    #[command(flatten)]
-    push: PushArgs,
-}
-
-#[derive(Args)]
-struct PlaceArgs {
-    /// Folder of everything that is kept
-    #[arg(long, env = "CHAT_DATA", default_value = "chat-data")]
-    data: PathBuf,
-    /// sqlite:PATH or mysql://user:password@host:port/name [default: sqlite:DATA/chat.db]
-    #[arg(long, env = "CHAT_DATABASE")]
-    database: Option<String>,
-}
-
-#[derive(Args)]
-struct TokenArgs {
-    /// Whose
-    user: String,
-    /// service: with the rights of a back end
-    #[arg(long, value_parser = ["service"])]
-    scope: Option<String>,
-    /// How long it lasts, e.g. 30d, 12h, 90s
-    #[arg(long, default_value = "30d")]
-    ttl: String,
-    #[command(flatten)]
-    place: PlaceArgs,
-}
-
-/// Reads the arguments.
+/// Reads the arguments, the environment and the file of settings.
 ///
 /// # Errors
 /// Also where only help or the version was asked for; [`Fault::told`] knows.
-pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command, Fault> {
-    let args: Vec<_> = args.into_iter().collect();
-    refuse_what_is_not_built(&args)?;
-    let cli = Cli::try_parse_from(args).map_err(|error| Fault(Refusal::Form(error)))?;
-    match cli.command {
-        Some(SubCommand::Token(args)) => args.checked().map(Command::Token),
-        Some(SubCommand::Transfer(args)) => args.checked().map(Command::Transfer),
-        Some(SubCommand::Notifications(args)) => args.checked().map(Command::Notifications),
-        Some(SubCommand::Serve(args)) => args.checked().map(Box::new).map(Command::Serve),
-        None => cli.serve.checked().map(Box::new).map(Command::Serve),
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Wish, Fault> {
+    let form = |error| Fault(Refusal::Form(error));
+    let matches = command().try_get_matches_from(args).map_err(form)?;
+    let (command, matches) = match matches.subcommand() {
+        None => (SubCommand::Serve, &matches),
+        Some((_, inner)) => (SubCommand::from_arg_matches(&matches).map_err(form)?, inner),
+    };
+    let mut settings = settings(matches);
+    let formats = [("text", log::Format::Text), ("json", log::Format::Json)];
+    let log = settings.value("log", log::filter);
+    let log_format = settings.value("log-format", units::one_of(&formats));
+    Ok(Wish { command: command.checked(settings)?, log, log_format })
+}
+
+/// The settings, with the defaults that follow from where the data is.
+fn settings(matches: &ArgMatches) -> Settings {
+    let mut settings = PROGRAM.settings(matches);
+    let data = settings.value("data", units::path);
+    for (name, scheme, file) in [
+        ("database", "sqlite:", "chat.db"),
+        ("broker", "sqlite:", "log.db"),
+        ("vapid-key", "", "vapid.key"),
+    ] {
+        settings.assume(name, format!("{scheme}{}", data.join(file).display()));
+    }
+    settings
+}
+
+impl SubCommand {
+    fn checked(self, mut settings: Settings) -> Result<Command, Fault> {
+        let command = match self {
+            Self::Serve => Command::Serve(Box::new(Config::read(&mut settings))),
+            Self::Config => {
+                Config::read(&mut settings);
+                Command::Print(settings.effective())
+            }
+            Self::Check => {
+                let config = Box::new(Config::read(&mut settings));
+                return Ok(Command::Check { config, settings: Box::new(settings) });
+            }
+            Self::Token(args) => Command::Token(args.request(Place::read(&mut settings))),
+            Self::Export(args) => Command::Transfer(Transfer::Export {
+                place: Place::read(&mut settings),
+                file: args.file,
+                passwords: args.passwords,
+            }),
+            Self::Import(args) => {
+                let place = Place::read(&mut settings);
+                Command::Transfer(Transfer::Import { place, file: args.file })
+            }
+            Self::Demo => Command::Transfer(Transfer::Demo(Place::read(&mut settings))),
+            Self::Backup(args) => Command::Transfer(Transfer::Backup {
+                place: Place::read(&mut settings),
+                broker: settings.value("broker", BrokerChoice::parse),
+                file: args.file,
+            }),
+            Self::Notifications(args) => {
+                Command::Notifications(args.request(Place::read(&mut settings)))
+            }
+        };
+        match settings.faults() {
+            [] => Ok(command),
+            _ => Err(Fault::of(settings.into_faults())),
+        }
     }
 }
 
-fn refuse_what_is_not_built(args: &[OsString]) -> Result<(), Fault> {
-    let words = args.iter().skip(1).filter_map(|arg| arg.to_str());
-    let mut faults = Vec::new();
-    for (n, word) in words.enumerate() {
-        let name = word.split('=').next().unwrap_or(word);
-        if NOT_YET_FLAGS.contains(&name) || (n == 0 && NOT_YET_COMMANDS.contains(&name)) {
-            faults.push(format!("{name} is not built yet in this version: leave it out."));
+impl TokenArgs {
+    fn request(self, place: Place) -> TokenRequest {
+        TokenRequest {
+            user: self.user,
+            is_service: self.scope.is_some(),
+            ttl: self.ttl,
+            data: place.data,
+            database: place.database,
         }
     }
-    if faults.is_empty() { Ok(()) } else { Err(Fault(Refusal::Meaning(faults))) }
+}
+
+impl NotificationsArgs {
+    fn request(self, place: Place) -> NotificationsRequest {
+        NotificationsRequest { database: place.database, action: self.action, ids: self.ids }
+    }
+}
+
+impl Place {
+    fn read(settings: &mut Settings) -> Self {
+        Self {
+            data: settings.value("data", units::path),
+            database: settings.value("database", DatabaseChoice::parse),
+        }
+    }
 }
 
 impl Config {
@@ -260,48 +259,37 @@ impl Config {
     pub fn is_shared(&self) -> bool {
         self.broker.is_shared() && matches!(self.database, DatabaseChoice::MySql(_))
     }
-}
 
-impl ServeArgs {
-    fn checked(self) -> Result<Config, Fault> {
-        let mut faults = Faults::default();
-        let roles = faults.take(Roles::parse(&self.role)).unwrap_or(Roles::ALL);
-        let broker = self.broker.as_deref().map(BrokerChoice::parse);
-        let default_log = || Ok(BrokerChoice::Sqlite(self.place.data.join("log.db")));
-        let broker = faults.take(broker.unwrap_or_else(default_log));
-        faults.check(broker != Some(BrokerChoice::Memory) || self.allow_loss, || {
-            "--broker memory loses messages when the process ends: add --allow-loss if that is \
-             meant, or use --broker sqlite:PATH."
-                .into()
-        });
-        let database = faults.take(self.place.database()).unwrap_or(UNREAD);
-        let broker = broker.unwrap_or(BrokerChoice::Memory);
-        faults.0.extend(roles.faults(&database, &broker));
-        let config = Config {
+    /// Reads all settings. What is wrong with them is noted there, all of it.
+    fn read(settings: &mut Settings) -> Self {
+        let Place { data, database } = Place::read(settings);
+        let broker: BrokerChoice = settings.value("broker", BrokerChoice::parse);
+        let roles = roles(settings, &database, &broker);
+        let may_lose = settings.is_on("allow-loss");
+        if broker == BrokerChoice::Memory && !may_lose {
+            settings.fault(
+                "--broker memory loses messages when the process ends: add --allow-loss if that \
+                 is meant, or use --broker sqlite:PATH",
+            );
+        }
+        Self {
             roles,
-            http: faults.take(address("--http", &self.http)).unwrap_or(UNUSED),
-            tcp: match self.tcp.as_str() {
-                "off" | "none" => None,
-                text => faults.take(address("--tcp", text)),
-            },
+            http: settings.optional("http", address).unwrap_or(UNUSED),
+            tcp: settings.value("tcp", units::listener),
+            data,
             database,
-            data: self.place.data,
             broker,
-            kafka_prefix: self.kafka_prefix,
-            allow_weak_log: self.allow_weak_log,
-            max_body: faults.take(size("--max-body", &self.max_body)).unwrap_or_default(),
-            drain: faults.take(duration("--drain", &self.drain)).unwrap_or_default(),
-            publish_timeout: faults
-                .take(duration("--publish-timeout", &self.publish_timeout))
-                .unwrap_or_default(),
-            allow_origins: self.allow_origin,
-            max_connections: self.max_connections,
-            max_connections_per_user: self.max_connections_per_user,
-            access: self.access.checked(&mut faults),
-            push: self.push.checked(&mut faults),
-        };
-        faults.none()?;
-        Ok(config)
+            kafka_prefix: settings.value("kafka-prefix", units::text),
+            allow_weak_log: settings.is_on("allow-weak-log"),
+            max_body: settings.value("max-body", units::size),
+            drain: settings.value("drain", units::time),
+            publish_timeout: settings.value("publish-timeout", units::time),
+            allow_origins: settings.list("allow-origin", units::text),
+            max_connections: settings.value("max-connections", units::count),
+            max_connections_per_user: settings.value("max-connections-per-user", units::count),
+            access: Access::read(settings),
+            push: PushConfig::read(settings),
+        }
     }
 }
 
@@ -309,50 +297,20 @@ impl ServeArgs {
 const UNUSED: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
 
-/// Stands in for a database that has a fault, likewise.
-const UNREAD: DatabaseChoice = DatabaseChoice::Sqlite(PathBuf::new());
-
-impl TokenArgs {
-    fn checked(self) -> Result<TokenRequest, Fault> {
-        let mut faults = Faults::default();
-        let request = TokenRequest {
-            ttl: faults.take(duration("--ttl", &self.ttl)).unwrap_or_default(),
-            database: faults.take(self.place.database()).unwrap_or(UNREAD),
-            data: self.place.data,
-            user: self.user,
-            is_service: self.scope.is_some(),
-        };
-        faults.none()?;
-        Ok(request)
-    }
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "an address is like 127.0.0.1:8080".to_owned())
 }
 
-impl PlaceArgs {
-    fn database(&self) -> Result<DatabaseChoice, String> {
-        match self.database.as_deref() {
-            None => Ok(DatabaseChoice::Sqlite(self.data.join("chat.db"))),
-            Some(text) => DatabaseChoice::parse(text),
+fn roles(settings: &mut Settings, database: &DatabaseChoice, broker: &BrokerChoice) -> Roles {
+    match Roles::parse(&settings.list("role", units::text)) {
+        Ok(roles) => {
+            roles.faults(database, broker).into_iter().for_each(|fault| settings.fault(fault));
+            roles
         }
-    }
-}
-
-/// Collects what is wrong, to tell all of it at once.
-#[derive(Default)]
-struct Faults(Vec<String>);
-
-impl Faults {
-    fn take<T>(&mut self, read: Result<T, String>) -> Option<T> {
-        read.map_err(|fault| self.0.push(fault)).ok()
-    }
-
-    fn check(&mut self, holds: bool, fault: impl FnOnce() -> String) {
-        if !holds {
-            self.0.push(fault());
+        Err(fault) => {
+            settings.fault(fault);
+            Roles::ALL
         }
-    }
-
-    fn none(self) -> Result<(), Fault> {
-        if self.0.is_empty() { Ok(()) } else { Err(Fault(Refusal::Meaning(self.0))) }
     }
 }
 
@@ -361,7 +319,8 @@ mod tests {
     use super::*;
 
     fn parsed(args: &[&str]) -> Result<Command, Fault> {
-        parse(std::iter::once("chat-app").chain(args.iter().copied()).map(Into::into))
+        let args = std::iter::once("chat-app").chain(args.iter().copied());
+        parse(args.map(Into::into)).map(|wish| wish.command)
     }
 
     fn told(args: &[&str]) -> String {
@@ -417,12 +376,6 @@ mod tests {
         assert!(told(&["--jwt-issuer", "x"]).contains("--jwt-jwks"));
         assert!(told(&["--rate-send", "0"]).contains("--rate-send 0"));
         assert!(told(&["--trusted-proxy", "here"]).contains("--trusted-proxy here"));
-    }
-
-    #[test]
-    fn what_is_not_built_yet_says_so() {
-        assert!(told(&["--tls-cert", "y"]).contains("--tls-cert is not built"));
-        assert!(told(&["doctor"]).contains("not built yet"));
     }
 
     #[test]

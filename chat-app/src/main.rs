@@ -1,34 +1,36 @@
 //! The chat server's program: arguments in, exit code out.
 
-use std::process::ExitCode;
+use std::{error::Error, io::Write as _, process::ExitCode};
 
 use chat_app::{
     app::{self, App},
-    config::{self, Command, Config, Transfer},
+    config::{self, Command, Config, Fault, Transfer, Wish},
     transfer,
 };
+use stomp_server::program::{knobs::Settings, log};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let command = match config::parse(std::env::args_os()) {
-        Ok(command) => command,
+    let Wish { command, log, log_format } = match config::parse(std::env::args_os()) {
+        Ok(wish) => wish,
         Err(fault) => return fault.told(),
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("CHAT_LOG")
-                .unwrap_or_else(|_| "info,sqlx=warn".into()),
-        )
-        .with_writer(std::io::stderr)
-        .init();
+    if let Err(error) = log::start(log, log_format) {
+        return failed(&*Box::<dyn Error + Send + Sync>::from(error));
+    }
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
     let done = match command {
         Command::Serve(config) => runtime.block_on(serve(*config)),
+        Command::Print(text) => printed(&text),
+        Command::Check { config, settings } => match checked(&config, *settings) {
+            Ok(told) => printed(&told),
+            Err(fault) => return fault.told(),
+        },
         Command::Token(request) => runtime.block_on(async {
             println!("{}", app::token(&request).await?);
             Ok(())
@@ -42,7 +44,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn serve(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     let drain = config.drain;
     let app = App::start(config).await?;
     print!("{}", app.banner());
@@ -50,6 +52,15 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error + Send + 
     tracing::info!("stopping: sessions are told, what was received is answered");
     app.stop(drain).await;
     Ok(())
+}
+
+fn checked(config: &Config, mut settings: Settings) -> Result<String, Fault> {
+    app::check(config).into_iter().for_each(|fault| settings.fault(fault));
+    settings.verdict().map_err(Fault::of)
+}
+
+fn printed(text: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
 async fn moved(transfer: Transfer) -> Result<(), transfer::Failure> {
@@ -78,7 +89,7 @@ async fn moved(transfer: Transfer) -> Result<(), transfer::Failure> {
     Ok(())
 }
 
-fn failed(error: &dyn std::error::Error) -> ExitCode {
+fn failed(error: &dyn Error) -> ExitCode {
     eprintln!("chat-app: {error}");
     ExitCode::FAILURE
 }

@@ -20,8 +20,6 @@ use crate::{
     store::sql::Sql,
 };
 
-/// The file with the key that browsers bind their subscriptions to.
-const VAPID: &str = "vapid.key";
 /// Jobs read at a time for an operator.
 const STRIDE: u32 = 500;
 
@@ -35,13 +33,10 @@ pub(super) struct Push {
 impl Push {
     /// # Errors
     /// With the file or the setting that is wrong.
-    pub(super) fn open(config: &PushConfig, data: &Path, sql: &Sql) -> Result<Self, Failure> {
+    pub(super) fn open(config: &PushConfig, sql: &Sql) -> Result<Self, Failure> {
         let reach = if config.allow_private { Reach::Anywhere } else { Reach::Public };
         let client = Client::new(reach, authorities(config.authorities.as_deref())?)?;
-        let file = config.vapid_key.clone().unwrap_or_else(|| data.join(VAPID));
-        let vapid = Vapid::open(&file, config.contact.clone())
-            .map_err(|error| format!("the key {} cannot be used: {error}", file.display()))?;
-        let vapid = Arc::new(vapid);
+        let vapid = Arc::new(vapid(config)?);
         let public = vapid.public_key().to_owned();
         let gateway: Arc<dyn PushGateway> = match config.only_log {
             true => Arc::new(LogGateway),
@@ -70,6 +65,28 @@ impl Push {
     }
 }
 
+/// What is wrong with the files, without making any.
+pub(super) fn check(config: &PushConfig) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut note = |outcome: Result<(), Failure>| {
+        faults.extend(outcome.err().map(|fault| fault.to_string()));
+    };
+    note(authorities(config.authorities.as_deref()).map(drop));
+    let client = Client::new(Reach::Public, RootCertStore::empty()).map_err(Into::into);
+    note(client.and_then(|client| fcm(config, &client).map(drop)));
+    if config.vapid_key.exists() {
+        note(vapid(config).map(drop));
+    }
+    faults
+}
+
+/// The key that browsers bind their subscriptions to; it is made where there is none.
+fn vapid(config: &PushConfig) -> Result<Vapid, Failure> {
+    let file = &config.vapid_key;
+    Vapid::open(file, config.contact.clone())
+        .map_err(|error| format!("the key {} cannot be used: {error}", file.display()).into())
+}
+
 fn authorities(file: Option<&Path>) -> Result<RootCertStore, Failure> {
     let mut roots = RootCertStore::empty();
     let Some(file) = file else { return Ok(roots) };
@@ -78,6 +95,9 @@ fn authorities(file: Option<&Path>) -> Result<RootCertStore, Failure> {
     };
     for certificate in CertificateDer::pem_file_iter(file).map_err(|error| unusable(&error))? {
         roots.add(certificate.map_err(|error| unusable(&error))?)?;
+    }
+    if roots.is_empty() {
+        return Err(unusable(&"it holds none").into());
     }
     Ok(roots)
 }

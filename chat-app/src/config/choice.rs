@@ -19,14 +19,22 @@ pub enum DatabaseChoice {
 pub struct DatabaseUrl(String);
 
 /// Which log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum BrokerChoice {
-    /// Ends with the process.
+    /// Ends with the process. (It also stands in for one that has a fault.)
+    #[default]
     Memory,
     /// A journal in this SQLite file.
     Sqlite(PathBuf),
     /// Apache Kafka, by some of its nodes (`host:port[,host:port]`); processes share it.
     Kafka(String),
+}
+
+/// Stands in for one that has a fault, until all faults are told.
+impl Default for DatabaseChoice {
+    fn default() -> Self {
+        Self::Sqlite(PathBuf::new())
+    }
 }
 
 impl DatabaseChoice {
@@ -37,9 +45,7 @@ impl DatabaseChoice {
         if text.strip_prefix("mysql://").is_some_and(|rest| rest.contains('/')) {
             return Ok(Self::MySql(DatabaseUrl(text.to_owned())));
         }
-        // Not repeated: what is nearly right may hold a password.
-        Err("--database: a database is like sqlite:PATH or mysql://user:password@host:3306/name."
-            .into())
+        Err("a database is like sqlite:PATH or mysql://user:password@host:3306/name".to_owned())
     }
 }
 
@@ -79,12 +85,12 @@ impl BrokerChoice {
             return if cfg!(feature = "kafka") {
                 Ok(Self::Kafka(nodes.to_owned()))
             } else {
-                Err(format!("--broker {text}: this program was built without Kafka."))
+                Err("this program was built without Kafka".to_owned())
             };
         }
-        sqlite_path(text).map(Self::Sqlite).ok_or_else(|| {
-            format!("--broker {text}: a log is like sqlite:PATH, kafka://host:9092 or memory.")
-        })
+        sqlite_path(text)
+            .map(Self::Sqlite)
+            .ok_or_else(|| "a log is like sqlite:PATH, kafka://host:9092 or memory".to_owned())
     }
 
     /// Whether several processes can have it.

@@ -189,7 +189,7 @@ async fn a_backup_is_a_data_folder_and_only_its_owner_reads_it() {
 
     let config = |data: &Path| {
         let args = ["chat-app", "--http", "127.0.0.1:0", "--data", data.to_str().unwrap()];
-        match crate::config::parse(args.map(Into::into)).unwrap() {
+        match crate::config::parse(args.map(Into::into)).unwrap().command {
             crate::config::Command::Serve(config) => *config,
             other => panic!("{other:?}"),
         }
