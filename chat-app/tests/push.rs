@@ -4,6 +4,7 @@ mod support;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use stomp_server::testing::FaultProxy;
 use support::{
     Person, Server, event,
     push::{PushService, SECRET, say, until},
@@ -202,6 +203,33 @@ async fn reading_and_looking_cancel_and_muting_silences_all_but_mentions() {
     let pushed = scene.pushed().await;
     assert_eq!(pushed.len(), 2);
     assert_eq!(pushed[1]["preview"], "bob!");
+}
+
+#[tokio::test]
+async fn a_session_whose_connection_died_in_silence_gets_one_push() {
+    let scene = Scene::new().await;
+    let (ann, bob, room) = (&scene.ann, &scene.bob, &scene.room);
+    let proxy = FaultProxy::start(scene.server.tcp.parse().unwrap()).await.unwrap();
+    let topic = format!("/topic/rooms.{room}");
+    let mut watch = ann.stomp().await;
+    watch.subscribe("room", &topic, &[]).await;
+    let mut eyes = bob.stomp_through(&proxy.address().to_string(), "5000,0").await;
+    eyes.subscribe("room", &topic, &[]).await;
+    watch.until_presence("room", "bob", true).await;
+    let said = say(ann, room, json!({"text": "seen"})).await;
+    let seen = json!({"position": said["position"]}).to_string();
+    let destination = format!("/app/rooms.{room}.delivered");
+    eyes.receipted("SEND", &[("destination", &destination)], &seen).await.unwrap();
+
+    // From now on nothing is carried, and neither end is told; only heart-beats are missing.
+    proxy.stall_all();
+    watch.until_presence("room", "bob", false).await;
+    assert_eq!(scene.pushed().await, Vec::<Value>::new(), "what was seen is not pushed");
+    say(ann, room, json!({"text": "into the void"})).await;
+    let pushed = scene.pushed().await;
+    assert_eq!(pushed.len(), 1, "{pushed:?}");
+    assert_eq!(pushed[0]["preview"], "into the void");
+    drop(eyes); // it was open all the time
 }
 
 #[tokio::test]

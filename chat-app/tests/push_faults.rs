@@ -149,3 +149,48 @@ async fn processes_that_share_the_work_lose_nothing_when_they_are_killed_in_turn
     let came = service.until("/bob", |came| rooms.are_told(came)).await;
     rooms.report("processes killed", &came);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_was_on_an_instance_that_died_gets_one_push() {
+    let Some(url) = support::mariadb::database() else { return };
+    let Some(kafka) = Kafka::start(1) else { return };
+    let broker = format!("kafka://{}", kafka.bootstrap());
+    let data = tempfile::tempdir().unwrap();
+    let start = |role: &str| {
+        let arguments = [ALLOW, "--role", role, "--database", &url, "--broker", &broker];
+        tokio::task::block_in_place(|| Server::start_with(data.path(), &arguments))
+    };
+    let (front, lives, dies) = (start("api,store,notify"), start("chat"), start("chat"));
+    let (ann, bob) = (front.person("ann").await, front.person("bob").await);
+    let (ann, bob) = (ann.at(&front, &lives), bob.at(&front, &dies));
+    let room = ann.group("Tea", &[&bob]).await;
+    let fence = ann.group("Fence", &[&bob]).await;
+    let service = PushService::start().await;
+    service.device(&bob, "/bob").await;
+
+    let topic = format!("/topic/rooms.{room}");
+    let mut watch = ann.stomp().await;
+    watch.subscribe("room", &topic, &[]).await;
+    let mut eyes = bob.stomp().await;
+    eyes.subscribe("room", &topic, &[]).await;
+    watch.until_presence("room", "bob", true).await;
+    let said = watch.say(&room, "seen", "seen").await.expect("a receipt");
+    let seen = json!({"position": header(&said, "position")}).to_string();
+    let destination = format!("/app/rooms.{room}.delivered");
+    eyes.receipted("SEND", &[("destination", &destination)], &seen).await.unwrap();
+
+    // The marker is on its way to the log when its receipt comes: this is behind it.
+    watch.until_delivered("room", "bob").await;
+    dies.kill();
+    // Nobody says that bob has gone; his lease runs out.
+    watch.until_presence("room", "bob", false).await;
+    say(&ann, &room, json!({"text": "are you there?"})).await;
+    say(&ann, &fence, json!({"text": "fence"})).await;
+    let both = |came: &[Came]| {
+        ["Tea", "Fence"].iter().all(|title| came.iter().any(|one| one.body["title"] == *title))
+    };
+    let came = service.until("/bob", both).await;
+    let tea: Vec<_> = came.iter().filter(|one| one.body["title"] == "Tea").collect();
+    assert_eq!(tea.len(), 1, "{tea:#?}");
+    assert_eq!(tea[0].body["preview"], "are you there?");
+}

@@ -2,13 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use stomp_core::Version;
 use stomp_server::{
     Server,
+    auth::{Authenticate, Credentials, Principal},
     broker::{
         Accepted, Broker, BrokerError, Capabilities, LogInfo, LogReader, MemoryBroker, Outcome,
         Place, Publish, Reply, SubscribeRequest, Subscribed, SubscriptionKey, Token,
     },
+    problem::Problem,
     session::{Outbound, SessionLimits, SlowConsumer},
     testing::Talk,
 };
@@ -144,6 +147,39 @@ async fn decision_6_heart_beats_go_out_and_a_silent_peer_is_given_up() {
     let took = start.elapsed();
     assert!((Duration::from_secs(2)..Duration::from_millis(2_100)).contains(&took), "{took:?}");
     assert!(octets.iter().all(|octet| *octet == b'\n'), "{octets:?}");
+}
+
+/// Logins that are looked at more often than a silent peer is given up.
+struct Watched;
+
+#[async_trait]
+impl Authenticate for Watched {
+    async fn authenticate(&self, _: Credentials) -> Result<Principal, Problem> {
+        Ok(Principal::user("ann"))
+    }
+
+    fn recheck_every(&self) -> Option<Duration> {
+        Some(Duration::from_secs(1))
+    }
+
+    async fn still_valid(&self, _: &Principal) -> Result<(), Problem> {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn decision_6_a_look_at_the_login_keeps_no_silent_peer_alive() {
+    let mut talk = talk(&Server::builder().authenticate(Arc::new(Watched)).build());
+    talk.play(
+        "C: CONNECT⏎accept-version:1.2⏎heart-beat:2000,0⏎⏎^@
+         S: CONNECTED⏎heart-beat:0,2000",
+    )
+    .await;
+    let start = tokio::time::Instant::now();
+    talk.io().read_to_end(&mut Vec::new()).await.unwrap();
+    let took = start.elapsed();
+    assert!((Duration::from_secs(4)..Duration::from_millis(4_100)).contains(&took), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -193,8 +193,15 @@ impl Person {
 
     /// A STOMP session over TCP that listens to its own errors.
     pub(crate) async fn stomp(&self) -> Stomp {
-        let mut stomp = Stomp::open(&self.tcp).await;
-        stomp.write("CONNECT", &[("accept-version", "1.2"), ("passcode", &self.token)], "").await;
+        self.stomp_through(&self.tcp, "0,0").await
+    }
+
+    /// The same through this address, with these heart-beats.
+    pub(crate) async fn stomp_through(&self, address: &str, heart_beat: &str) -> Stomp {
+        let mut stomp = Stomp::open(address).await;
+        let headers =
+            [("accept-version", "1.2"), ("passcode", &*self.token), ("heart-beat", heart_beat)];
+        stomp.write("CONNECT", &headers, "").await;
         let connected = stomp.frame().await;
         assert_eq!(connected.command().as_str(), "CONNECTED", "{connected:?}");
         stomp.subscribe("errors", "/user/queue/errors", &[]).await;
@@ -251,6 +258,25 @@ impl Stomp {
     /// The next word on this subscription about who is here.
     pub(crate) async fn presence_on(&mut self, subscription: &str) -> Value {
         event(&self.next_on(subscription, is_presence).await)
+    }
+
+    /// Waits until the room is told that this user is here, or not any more.
+    pub(crate) async fn until_presence(&mut self, subscription: &str, user: &str, online: bool) {
+        loop {
+            let told = self.presence_on(subscription).await;
+            if told["user"] == user && told["online"] == online {
+                return;
+            }
+        }
+    }
+
+    /// Waits until the room is told that this user has something before its eyes.
+    pub(crate) async fn until_delivered(&mut self, subscription: &str, user: &str) {
+        let is_told = |event: &Value| {
+            let markers = event["markers"].as_array().into_iter().flatten();
+            event["type"] == "delivered" && markers.into_iter().any(|marker| marker["user"] == user)
+        };
+        while !is_told(&event(&self.message_on(subscription).await)) {}
     }
 
     async fn next_on(&mut self, subscription: &str, wanted: impl Fn(&Frame) -> bool) -> Frame {

@@ -357,8 +357,12 @@ impl<T: Transport> Driver<T> {
 
     fn on_work(&mut self, work: Work) {
         self.work = None;
-        if let Some(beats) = &mut self.beats {
-            beats.received(now()); // nothing was read meanwhile, so silence was ours
+        // Nothing was read meanwhile, so silence was ours. A look at the login comes by itself:
+        // if it counted, a peer that is gone would be kept by it for ever.
+        if let Some(beats) = &mut self.beats
+            && !matches!(work, Work::Valid(_))
+        {
+            beats.received(now());
         }
         match work {
             Work::Login(login) => self.on_login(login),

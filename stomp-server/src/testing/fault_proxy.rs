@@ -49,6 +49,8 @@ struct Shared {
     choose: Mutex<Choose>,
     /// Ends the connections that are open.
     cut: Mutex<CancellationToken>,
+    /// Lets them stand still.
+    stall: Mutex<CancellationToken>,
 }
 
 impl FaultProxy {
@@ -64,6 +66,7 @@ impl FaultProxy {
             target: Mutex::new(target),
             choose: Mutex::new(choose),
             cut: Mutex::default(),
+            stall: Mutex::default(),
         });
         let accepting = tokio::spawn(accept(listener, shared.clone()));
         Ok(Self { address, shared, accepting })
@@ -87,6 +90,12 @@ impl FaultProxy {
     /// Cuts all connections that are open, wherever they are.
     pub fn cut_all(&self) {
         std::mem::take(&mut *self.shared.cut.lock()).cancel();
+    }
+
+    /// Lets all connections that are open stand still: nothing is carried any more, and neither
+    /// end is told, as when a machine loses its power or a network its way.
+    pub fn stall_all(&self) {
+        std::mem::take(&mut *self.shared.stall.lock()).cancel();
     }
 }
 
@@ -114,10 +123,11 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
                 };
                 let fate = (shared.choose.lock())();
                 let (target, cut) = (*shared.target.lock(), shared.cut.lock().clone());
+                let stall = shared.stall.lock().clone();
                 connections.spawn(async move {
                     tokio::select! {
                         () = cut.cancelled() => {}
-                        () = connect(client, target, fate) => {}
+                        () = connect(client, target, fate, stall) => {}
                     }
                 });
             }
@@ -126,7 +136,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn connect(client: TcpStream, target: SocketAddr, fate: Fate) {
+async fn connect(client: TcpStream, target: SocketAddr, fate: Fate, stall: CancellationToken) {
     // A client whose server is away finds its connection closed, as it would find it refused.
     let Ok(server) = TcpStream::connect(target).await else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
@@ -147,6 +157,7 @@ async fn connect(client: TcpStream, target: SocketAddr, fate: Fate) {
                 std::future::pending::<()>().await; // holds both sockets, reads neither
             }
         }
+        () = stall.cancelled() => std::future::pending().await,
         () = &mut up => down.await,
         () = &mut down => up.await,
     }
@@ -230,6 +241,20 @@ mod tests {
         assert!(answer.is_empty());
         let mut stream = TcpStream::connect(proxy.address()).await.expect("it listens");
         stream.write_all(b"23").await.expect("it is open");
+        stream.read_exact(&mut [0; 2]).await.expect("it passes");
+    }
+
+    #[tokio::test]
+    async fn all_that_are_open_can_be_stalled_and_others_still_pass() {
+        let (proxy, mut stream) = through(Fate::Pass).await;
+        stream.write_all(b"01").await.expect("it is open");
+        stream.read_exact(&mut [0; 2]).await.expect("it is open");
+        proxy.stall_all();
+        let silence = Duration::from_millis(200);
+        stream.write_all(b"23").await.expect("nobody has told");
+        assert!(tokio::time::timeout(silence, stream.read(&mut [0; 2])).await.is_err());
+        let mut stream = TcpStream::connect(proxy.address()).await.expect("it listens");
+        stream.write_all(b"45").await.expect("it is open");
         stream.read_exact(&mut [0; 2]).await.expect("it passes");
     }
 

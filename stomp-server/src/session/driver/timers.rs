@@ -36,8 +36,8 @@ impl<T: Transport> Driver<T> {
             let problem = Problem::new(Code::Expired, "The token's time is over; log in again.");
             self.machine.on_fault(problem, None, &mut self.actions);
         }
+        self.beat(now); // before a look at the login stops the reading for a moment
         self.recheck(now);
-        self.beat(now);
         let next = self.first_due().unwrap_or(now + FAR);
         self.sleep.as_mut().reset(next.into());
     }
