@@ -77,6 +77,7 @@ pub mod router;
 mod server;
 pub mod session;
 mod stop;
+mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transport;

@@ -3,9 +3,9 @@
 use std::{collections::HashMap, sync::Arc};
 
 use compact_str::CompactString;
-use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::{hub::Log, partition::Partitions, ring::SlotId, subscription::Member};
+use crate::sync::{Mutex, MutexGuard, RwLock};
 
 /// A destination that somebody listens to, or whose messages the ring has.
 ///

@@ -8,19 +8,17 @@
 use std::{
     collections::VecDeque,
     future::poll_fn,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
 };
 
-use futures::task::AtomicWaker;
-use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::wake;
-use crate::broker::{ConnectionId, Delivery, SubscriptionKey};
+use crate::{
+    broker::{ConnectionId, Delivery, SubscriptionKey},
+    sync::{AtomicUsize, AtomicWaker, Mutex, Ordering},
+};
 
 /// What happens to topic messages when a subscriber does not keep up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use futures::task::AtomicWaker;
+use crate::sync::AtomicWaker;
 
 /// Somebody who can be woken.
 pub(super) trait Reader: Send + Sync + 'static {
