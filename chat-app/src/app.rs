@@ -1,7 +1,9 @@
 //! The composition root: ports are made once here, and every task has its owner here.
 
 mod check;
+mod doctor;
 mod folder;
+mod migrate;
 mod open;
 mod push;
 mod tasks;
@@ -17,7 +19,7 @@ use stomp_server::{
 use tokio::net::TcpListener;
 
 pub(crate) use self::folder::{SECRET, occupy};
-pub use self::{check::check, push::notifications};
+pub use self::{check::check, doctor::doctor, migrate::migrate, push::notifications};
 use self::{
     folder::{lock, prepare},
     push::Push,

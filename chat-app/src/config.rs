@@ -11,13 +11,14 @@ use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, process::ExitCode,
 
 use clap::{ArgMatches, FromArgMatches as _};
 use stomp_server::program::{
-    knobs::{Settings, units},
+    knobs::{Origin, Settings, units},
     log,
 };
 
 pub use self::{
     access::{Access, AdminToken, KeySource, TrustedIssuer},
     choice::{BrokerChoice, DatabaseChoice, DatabaseUrl},
+    command::MigrateAction,
     push::{NotificationsAction, NotificationsRequest, PushConfig},
     transfer::{Place, Transfer},
 };
@@ -51,6 +52,15 @@ pub enum Command {
         config: Box<Config>,
         /// With what is wrong so far.
         settings: Box<Settings>,
+    },
+    /// Say what keeps the server from working well here.
+    Doctor(Box<Config>),
+    /// Look after the schema.
+    Migrate {
+        /// Where the database is.
+        place: Place,
+        /// What to do.
+        action: MigrateAction,
     },
     /// Print a token.
     Token(TokenRequest),
@@ -95,6 +105,8 @@ pub struct Config {
     pub access: Access,
     /// How pushes leave.
     pub push: PushConfig,
+    /// Files that the settings name and that only their owner may read.
+    pub secret_files: Vec<PathBuf>,
 }
 
 /// A token that somebody wants printed.
@@ -200,6 +212,10 @@ impl SubCommand {
                 let config = Box::new(Config::read(&mut settings));
                 return Ok(Command::Check { config, settings: Box::new(settings) });
             }
+            Self::Doctor => Command::Doctor(Box::new(Config::read(&mut settings))),
+            Self::Migrate { action } => {
+                Command::Migrate { place: Place::read(&mut settings), action }
+            }
             Self::Token(args) => Command::Token(args.request(Place::read(&mut settings))),
             Self::Export(args) => Command::Transfer(Transfer::Export {
                 place: Place::read(&mut settings),
@@ -289,6 +305,7 @@ impl Config {
             max_connections_per_user: settings.value("max-connections-per-user", units::count),
             access: Access::read(settings),
             push: PushConfig::read(settings),
+            secret_files: secret_files(settings),
         }
     }
 }
@@ -296,6 +313,28 @@ impl Config {
 /// Stands in for an address that has a fault, until all faults are told.
 const UNUSED: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+
+/// Also the file of settings itself, where a secret stands in it.
+fn secret_files(settings: &mut Settings) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for name in ["jwt-secret", "admin-token"] {
+        let secret = settings.optional(name, units::secret);
+        match (secret.as_ref().and_then(units::Secret::file), settings.origin(name)) {
+            (Some(file), _) => files.push(file.to_owned()),
+            (None, Origin::File(file, _)) => files.push(file),
+            (None, _) => {}
+        }
+    }
+    if let (DatabaseChoice::MySql(_), Origin::File(file, _)) =
+        (settings.value("database", DatabaseChoice::parse), settings.origin("database"))
+    {
+        files.push(file);
+    }
+    files.extend(settings.optional("fcm-credentials", units::path));
+    files.sort();
+    files.dedup();
+    files
+}
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "an address is like 127.0.0.1:8080".to_owned())

@@ -35,6 +35,8 @@ fn main() -> ExitCode {
             println!("{}", app::token(&request).await?);
             Ok(())
         }),
+        Command::Doctor(config) => runtime.block_on(app::doctor(&config)),
+        Command::Migrate { place, action } => runtime.block_on(app::migrate(&place, action)),
         Command::Notifications(request) => runtime.block_on(app::notifications(&request)),
         Command::Transfer(transfer) => runtime.block_on(moved(transfer)),
     };

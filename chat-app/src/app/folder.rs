@@ -41,3 +41,9 @@ pub(super) fn lock(data: &Path) -> Result<File, Failure> {
         Err(TryLockError::Error(error)) => Err(error.into()),
     }
 }
+
+/// Whether a process is using the folder; nothing is made to find out.
+pub(super) fn is_occupied(data: &Path) -> bool {
+    let file = File::options().write(true).open(data.join("lock"));
+    file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}

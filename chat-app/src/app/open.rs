@@ -42,19 +42,26 @@ async fn kafka(
     nodes: &str,
     broker: BrokerConfig,
 ) -> Result<Arc<dyn Broker>, Failure> {
-    use stomp_server::broker::{KafkaBroker, KafkaConfig};
+    let opened = stomp_server::broker::KafkaBroker::open(kafka_config(config, nodes, broker)).await;
+    let broker = opened.map_err(|error| format!("the log kafka://{nodes}: {error}"))?;
+    Ok(Arc::new(broker))
+}
+
+#[cfg(feature = "kafka")]
+pub(super) fn kafka_config(
+    config: &Config,
+    nodes: &str,
+    broker: BrokerConfig,
+) -> stomp_server::broker::KafkaConfig {
     // A body grows a little when the server puts its own words around it.
     const AROUND: usize = 64 << 10;
-    let knobs = KafkaConfig {
+    stomp_server::broker::KafkaConfig {
         prefix: config.kafka_prefix.clone(),
         allow_weak_log: config.allow_weak_log,
         max_body: config.max_body + AROUND,
         broker,
-        ..KafkaConfig::new(nodes)
-    };
-    let opened = KafkaBroker::open(knobs).await;
-    let broker = opened.map_err(|error| format!("the log kafka://{nodes}: {error}"))?;
-    Ok(Arc::new(broker))
+        ..stomp_server::broker::KafkaConfig::new(nodes)
+    }
 }
 
 #[cfg(not(feature = "kafka"))]

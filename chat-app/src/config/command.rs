@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use stomp_server::program::knobs::units;
 
 use super::{
@@ -18,6 +18,11 @@ pub(super) enum SubCommand {
     Config,
     /// Say what is wrong with the settings, and with the files that they name, without starting
     Check,
+    /// Look for what keeps the server from working well here: database, log, ports, clocks,
+    /// limits, secrets; exit code 1 if anything is at fault
+    Doctor,
+    /// Look after the schema of the database
+    Migrate { action: MigrateAction },
     /// Print a token for a user, alone on the last line; an unknown user is made
     Token(TokenArgs),
     /// Write users, rooms, members, messages and markers to a file of JSON lines; broken off, it
@@ -32,6 +37,15 @@ pub(super) enum SubCommand {
     Backup(FileArgs),
     /// Pushes that wait or were given up
     Notifications(NotificationsArgs),
+}
+
+/// What can be done with the schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MigrateAction {
+    /// Do all steps that are still to be done (a start does too)
+    Up,
+    /// Show the steps; exit code 1 if any is to be done, or not known to this version
+    Status,
 }
 
 #[derive(Args)]
@@ -76,10 +90,10 @@ pub(super) fn command() -> clap::Command {
         .args_conflicts_with_subcommands(true)
         .args(PROGRAM.args());
     let mut command = SubCommand::augment_subcommands(command).about(env!("CARGO_PKG_DESCRIPTION"));
-    for name in ["serve", "config", "check"] {
+    for name in ["serve", "config", "check", "doctor"] {
         command = command.mut_subcommand(name, |command| command.args(PROGRAM.args()));
     }
-    for name in ["token", "export", "import", "demo", "notifications"] {
+    for name in ["migrate", "token", "export", "import", "demo", "notifications"] {
         command = command.mut_subcommand(name, |command| command.args(PROGRAM.args_of(PLACE)));
     }
     command.mut_subcommand("backup", |command| command.args(PROGRAM.args_of(BACKUP)))

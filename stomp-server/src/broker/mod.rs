@@ -37,7 +37,9 @@ use async_trait::async_trait;
 use compact_str::CompactString;
 
 #[cfg(feature = "kafka")]
-pub use self::kafka::{KafkaBridge, KafkaBroker, KafkaConfig, KafkaQueue, KafkaStartError};
+pub use self::kafka::{
+    KafkaBridge, KafkaBroker, KafkaConfig, KafkaLogInfo, KafkaQueue, KafkaStartError,
+};
 pub use self::{
     config::{BrokerConfig, JournalSync},
     error::BrokerError,

@@ -1,6 +1,6 @@
 //! The schema, step by step, for each database.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use sqlx::{
     SqlSafeStr,
@@ -53,6 +53,99 @@ pub(crate) enum SchemaError {
     Half(i64),
     #[error("its schema cannot be brought up to date: {0}")]
     Other(#[from] MigrateError),
+}
+
+/// One step, as a database has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SchemaStep {
+    version: i64,
+    /// None where this version of the program does not know it.
+    name: Option<&'static str>,
+    pub(crate) state: StepState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StepState {
+    Done,
+    /// Begun, and not finished.
+    Half,
+    /// Still to be done.
+    Open,
+}
+
+impl StepState {
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Half => "half",
+            Self::Open => "open",
+        }
+    }
+}
+
+impl SchemaStep {
+    /// The steps of a database that is not there yet.
+    pub(crate) fn none_done() -> Vec<Self> {
+        joined(&[])
+    }
+
+    /// What no start can mend.
+    pub(crate) fn fault(&self) -> Option<SchemaError> {
+        match (self.name, self.state) {
+            (None, _) => Some(SchemaError::Newer(self.version)),
+            (_, StepState::Half) => Some(SchemaError::Half(self.version)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for SchemaStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name {
+            Some(name) => f.write_str(name),
+            None => write!(f, "{:04} (of a newer version)", self.version),
+        }
+    }
+}
+
+/// How far a schema is: the steps that are known here, and those that are not.
+pub(super) async fn steps(dialect: Dialect, pool: &Pool) -> Result<Vec<SchemaStep>, sqlx::Error> {
+    let tables: i64 = sqlx::query_scalar(match dialect {
+        Dialect::Sqlite => "SELECT count(*) FROM sqlite_master WHERE name = '_sqlx_migrations'",
+        Dialect::MySql => {
+            "SELECT count(*) FROM information_schema.tables \
+             WHERE table_schema = DATABASE() AND table_name = '_sqlx_migrations'"
+        }
+    })
+    .fetch_one(pool)
+    .await?;
+    if tables == 0 {
+        return Ok(SchemaStep::none_done());
+    }
+    let applied: Vec<(i64, i64)> = sqlx::query_as(
+        "SELECT version, CASE WHEN success THEN 1 ELSE 0 END FROM _sqlx_migrations ORDER BY version",
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(joined(&applied))
+}
+
+/// `applied`: versions, with 1 where they were finished.
+fn joined(applied: &[(i64, i64)]) -> Vec<SchemaStep> {
+    let state = |version| match applied.iter().find(|(done, _)| *done == version) {
+        Some((_, 1)) => StepState::Done,
+        Some(_) => StepState::Half,
+        None => StepState::Open,
+    };
+    let known = STEPS.iter().map(|step| (step.version, Some(step.name)));
+    let is_known = |version: i64| STEPS.iter().any(|step| step.version == version);
+    let newer = applied.iter().map(|(version, _)| *version).filter(|version| !is_known(*version));
+    let mut steps: Vec<_> = known
+        .chain(newer.map(|version| (version, None)))
+        .map(|(version, name)| SchemaStep { version, name, state: state(version) })
+        .collect();
+    steps.sort_by_key(|step| step.version);
+    steps
 }
 
 /// Brings the schema up to date. Processes that start together wait for each other.

@@ -34,6 +34,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::migrations::{SchemaStep, StepState};
 pub(crate) use self::{
     copy::copy_sqlite,
     export::Export,
@@ -73,6 +74,27 @@ impl Sql {
         let (dialect, write, read) = driver::connect(choice).await?;
         migrations::run(dialect, &write).await?;
         Ok(Self { dialect, read, write })
+    }
+
+    /// Connects, and changes nothing.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub(crate) async fn look(choice: &DatabaseChoice) -> Result<Self, sqlx::Error> {
+        let (dialect, write, read) = driver::connect(choice).await?;
+        Ok(Self { dialect, read, write })
+    }
+
+    /// How far the schema is.
+    pub(crate) async fn schema(&self) -> Result<Vec<SchemaStep>, sqlx::Error> {
+        migrations::steps(self.dialect, &self.read).await
+    }
+
+    /// The time there, in milliseconds since 1970.
+    pub(crate) async fn now_ms(&self) -> Result<i64, sqlx::Error> {
+        let mut query = driver::Builder::new("SELECT ");
+        query.push(self.dialect.now_ms());
+        query.build_query_scalar().fetch_one(&self.read).await
     }
 
     pub(crate) async fn close(&self) {

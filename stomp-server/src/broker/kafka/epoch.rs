@@ -50,7 +50,8 @@ pub(super) fn mark_made(
     write(config, topic, &format!("{MADE}{epoch}"))
 }
 
-fn read(reader: &Reader, topic: &str) -> Result<Option<Meta>, KafkaStartError> {
+/// What the topic says, if it says anything yet.
+pub(super) fn read(reader: &Reader, topic: &str) -> Result<Option<Meta>, KafkaStartError> {
     let unavailable = |error: KafkaError| {
         KafkaStartError::Unavailable(format!("{topic} cannot be read: {error}"))
     };

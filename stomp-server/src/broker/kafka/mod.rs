@@ -19,6 +19,7 @@ mod client;
 mod config;
 mod cursors;
 mod epoch;
+mod inspect;
 mod joining;
 mod ledger;
 mod open;
@@ -42,7 +43,6 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
-pub use self::config::{KafkaBridge, KafkaConfig, KafkaQueue, KafkaStartError};
 use self::{
     acceptor::Acceptor,
     cursors::Cursors,
@@ -52,6 +52,10 @@ use self::{
     receipts::{Flight, Receipts},
     tail::Progress,
     worker::{Worker, WorkerPlaces},
+};
+pub use self::{
+    config::{KafkaBridge, KafkaConfig, KafkaQueue, KafkaStartError},
+    inspect::KafkaLogInfo,
 };
 use super::{
     Accepted, Broker, BrokerError, Capabilities, Durability, LogInfo, LogReader, Outcome, Place,
@@ -97,6 +101,15 @@ impl KafkaBroker {
     /// sentence says what to do.
     pub async fn open(config: KafkaConfig) -> Result<Self, KafkaStartError> {
         open::open(config).await
+    }
+
+    /// Looks at the log on the cluster, and makes or changes nothing; `None` where there is none
+    /// yet.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn inspect(config: KafkaConfig) -> Result<Option<KafkaLogInfo>, KafkaStartError> {
+        inspect::inspect(config).await
     }
 
     async fn end_readers(&self) {

@@ -92,10 +92,7 @@ async fn find_log(config: &KafkaConfig, reader: &Reader) -> Result<Log, KafkaSta
         topics::layout(reader, &topic)?;
         epoch::mark_made(config, &meta_topic, epoch)?;
     } else if !topics::exists(reader, &topic)? {
-        return Err(KafkaStartError::Refused(format!(
-            "the topic {topic} is gone, and with it everything that was receipted: restore it, \
-             or begin a new log by deleting {meta_topic} or choosing another --kafka-prefix"
-        )));
+        return Err(log_is_gone(&topic, &meta_topic));
     }
     let Found { partitions, min_in_sync } = topics.check_log(&topic, reader).await?;
     topics.make_live(&live_topic, LIVE_PARTITIONS).await?;
@@ -123,6 +120,13 @@ async fn find_log(config: &KafkaConfig, reader: &Reader) -> Result<Log, KafkaSta
         cursors,
         origin_ms,
     })
+}
+
+pub(super) fn log_is_gone(topic: &str, meta_topic: &str) -> KafkaStartError {
+    KafkaStartError::Refused(format!(
+        "the topic {topic} is gone, and with it everything that was receipted: restore it, or \
+         begin a new log by deleting {meta_topic} or choosing another --kafka-prefix"
+    ))
 }
 
 /// Reads the tail, and is ready when it has come to where the log was at the start.
