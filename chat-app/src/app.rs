@@ -34,7 +34,7 @@ use crate::{
         Chat, Currency, Foreign, Log, Markers, Memberships, NewestPages, Passwords, Privacy,
         Purpose, Relay, SendRate, Throttle, Tokens, Typing, Users, Uses, own_secret,
     },
-    stomp::{Exits, FanOut, Online, PresenceTask, RoomRules, Rooms, TokenLogin},
+    stomp::{Exits, FanOut, Online, PresenceTask, RoomRules, Rooms, TokenLogin, Withdrawn},
     store::{Progress, Shared, StoreWriter, sql::Sql},
 };
 
@@ -77,7 +77,8 @@ impl App {
         // Processes that share log and database may share the folder too: it has the secret.
         let lock = if config.is_shared() { None } else { Some(lock(&config.data)?) };
         let sql = open::database(&config.database).await?;
-        let broker = open::log(&config, &sql).await?;
+        let withdrawn = Withdrawn::default();
+        let broker = open::log(&config, &sql, withdrawn.clone()).await?;
         let secret = own_secret(&config.data.join(SECRET))?;
         let log = Log::new(broker.clone(), config.publish_timeout);
 
@@ -91,8 +92,9 @@ impl App {
         let mut readers = Tasks::new();
         if config.roles.chat {
             let (log, memberships) = (log.clone(), memberships.clone());
+            let (currency, online) = (currency.clone(), online.clone());
             let fan_out =
-                FanOut::open(log, &heads, memberships, currency.clone(), online.clone()).await?;
+                FanOut::open(log, &heads, memberships, currency, online, withdrawn).await?;
             readers.spawn("fan-out", fan_out.run(readers.stop.clone()));
         }
         // The store comes last, so that the place which the log remembers is the store's.

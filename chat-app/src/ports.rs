@@ -241,6 +241,8 @@ pub(crate) trait History: Send + Sync + 'static {
         limit: u32,
     ) -> StoreResult<Page>;
     async fn message(&self, room: &RoomId, id: &MessageId) -> StoreResult<Option<Message>>;
+    /// Which of these messages were taken back.
+    async fn deleted(&self, room: &RoomId, ids: &[MessageId]) -> StoreResult<Vec<MessageId>>;
     /// What has changed in a room behind a place of the log, in the order of the changes, at
     /// most `limit` of it; out of one snapshot.
     async fn changes(

@@ -308,3 +308,47 @@ async fn a_browser_talks_over_websocket() {
     }
     assert!(heard.starts_with("MESSAGE") && heard.contains("hello, browser"), "{heard}");
 }
+
+#[tokio::test]
+async fn what_was_taken_back_is_not_told_again_though_memory_has_it() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let (ann, bob) = (server.person("ann").await, server.person("bob").await);
+    let room = ann.group("Tea", &[&bob]).await;
+    let mut a = ann.stomp().await;
+    let before = header(&a.say(&room, "m-1", "hello").await.unwrap(), "position");
+    let said = a.say(&room, "m-2", "my secret").await.unwrap();
+    let id = header(&said, "message-id");
+    a.say(&room, "m-3", "bye").await.unwrap();
+    let change = async |a: &mut support::Stomp, verb: &str, body: serde_json::Value| {
+        let destination = format!("/app/rooms.{room}.{verb}");
+        let headers = [("destination", destination.as_str()), ("client-message-id", verb)];
+        header(&a.receipted("SEND", &headers, &body.to_string()).await.unwrap(), "position")
+    };
+    change(&mut a, "edit", json!({"id": id, "text": "my other secret"})).await;
+    let end = change(&mut a, "delete", json!({"id": id})).await;
+    // Behind the deletion: whoever reads the log has it when this is heard.
+    a.subscribe("rooms", "/user/queue/rooms", &[]).await;
+    let last = header(&a.say(&room, "m-4", "done").await.unwrap(), "position");
+    while event(&a.message_on("rooms").await)["position"] != *last {}
+
+    let mut b = bob.stomp().await;
+    let receipt = b.subscribe("room", &format!("/topic/rooms.{room}"), &[("from", &before)]).await;
+    assert_eq!(header(&receipt, "recovered"), "true");
+    let mut told = Vec::new();
+    while told.len() < 5 {
+        let frame = b.message_on("room").await;
+        let body = String::from_utf8(frame.body().to_vec()).unwrap();
+        assert!(!body.contains("secret"), "{body}");
+        told.push((header(&frame, "position"), event(&frame)));
+    }
+    let kinds: Vec<_> = told.iter().map(|(_, event)| event["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["message", "message", "edited", "deleted", "message"]);
+    assert_eq!(
+        (&told[0].1["message"]["id"], &told[0].1["message"]["deleted"]),
+        (&json!(id), &json!(true))
+    );
+    assert_eq!(told[2].1["message"]["deleted"], true);
+    assert_eq!(told[3].0, end);
+    assert_eq!(told[1].1["message"]["text"], "bye");
+}

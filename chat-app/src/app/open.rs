@@ -8,7 +8,7 @@ use super::Failure;
 use crate::{
     config::{BrokerChoice, Config, DatabaseChoice},
     domain::partition_key,
-    stomp::RoomsPast,
+    stomp::{RoomsPast, Withdrawn},
     store::sql::Sql,
 };
 
@@ -18,9 +18,13 @@ pub(super) async fn database(choice: &DatabaseChoice) -> Result<Sql, Failure> {
         .map_err(|error| format!("the database {choice} cannot be used: {error}").into())
 }
 
-pub(super) async fn log(config: &Config, sql: &Sql) -> Result<Arc<dyn Broker>, Failure> {
+pub(super) async fn log(
+    config: &Config,
+    sql: &Sql,
+    withdrawn: Withdrawn,
+) -> Result<Arc<dyn Broker>, Failure> {
     let knobs = BrokerConfig {
-        history: Some(Arc::new(RoomsPast { history: Arc::new(sql.clone()) })),
+        history: Some(Arc::new(RoomsPast { history: Arc::new(sql.clone()), withdrawn })),
         publish_timeout: config.publish_timeout,
         partition_key,
         ..BrokerConfig::default()

@@ -9,7 +9,7 @@ use stomp_server::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Online, exits::note};
+use super::{Online, Withdrawn, exits::note};
 use crate::{
     domain::{
         Event, LogRoute, Marker, MemberAction, Message, ROOMS_QUEUE, Room, RoomId, RoomsEvent,
@@ -33,6 +33,7 @@ struct Teller {
     log: Log,
     memberships: Arc<Memberships>,
     online: Online,
+    withdrawn: Withdrawn,
 }
 
 impl FanOut {
@@ -43,9 +44,11 @@ impl FanOut {
         memberships: Arc<Memberships>,
         currency: Arc<Currency>,
         online: Online,
+        withdrawn: Withdrawn,
     ) -> Result<Self, BrokerError> {
         let reader = log.broker().read_log(heads).await?;
-        Ok(Self { reader, currency, teller: Teller { log, memberships, online } })
+        withdrawn.reads_from(heads);
+        Ok(Self { reader, currency, teller: Teller { log, memberships, online, withdrawn } })
     }
 
     /// Works until the log is closed, or until `stop`.
@@ -83,6 +86,7 @@ impl FanOut {
         {
             self.reader = reader;
             self.teller.memberships.forget();
+            self.teller.withdrawn.reads_from(&log.heads);
             self.currency.begin_again(log.heads);
         }
     }
@@ -101,6 +105,7 @@ impl Teller {
             (LogRoute::Room(room), Event::Message { message, .. }) => {
                 self.activity(&room, position, message).await;
             }
+            (LogRoute::Room(room), Event::Deleted { id, .. }) => self.withdrawn.note(&room, &id),
             (LogRoute::Room(room), Event::Member { user, action, version, .. }) => {
                 self.memberships.changed(&room, version).await;
                 note(&self.online, &user, &room, action, offset);

@@ -9,8 +9,9 @@ mod handlers;
 mod online;
 mod past;
 mod presence;
+mod withdrawn;
 
 pub(crate) use self::{
     authenticate::TokenLogin, authorize::RoomRules, exits::Exits, fanout::FanOut, handlers::Rooms,
-    online::Online, past::RoomsPast, presence::PresenceTask,
+    online::Online, past::RoomsPast, presence::PresenceTask, withdrawn::Withdrawn,
 };

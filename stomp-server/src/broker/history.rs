@@ -1,6 +1,6 @@
 //! What an application keeps of the log in a form of its own: replays that begin there.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
@@ -28,6 +28,21 @@ pub trait History: fmt::Debug + Send + Sync {
         after: Position,
         max: usize,
     ) -> Result<Chapter, JournalError>;
+
+    /// Messages of one destination that memory or the log still has, each as it may be told now:
+    /// as many, in the same order. By default as they were accepted. Asked for every piece of a
+    /// replay, so what needs no look elsewhere should take none.
+    ///
+    /// # Errors
+    /// While that cannot be known; the replay waits, and it will be asked again.
+    async fn retold(
+        &self,
+        _route: &str,
+        _partition: u32,
+        messages: Vec<Arc<Logged>>,
+    ) -> Result<Vec<Arc<Logged>>, JournalError> {
+        Ok(messages)
+    }
 }
 
 /// A part of a history.

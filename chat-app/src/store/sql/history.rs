@@ -6,7 +6,7 @@ use stomp_server::broker::{Epoch, Position};
 
 use super::{
     Sql,
-    driver::Connection,
+    driver::{Builder, Connection},
     rows::{self, MESSAGE, parsed},
 };
 use crate::{
@@ -46,6 +46,21 @@ impl History for Sql {
             .fetch_optional(&self.read)
             .await?;
         row.map(|row| rows::message(&row, 0)).transpose()
+    }
+
+    async fn deleted(&self, room: &RoomId, ids: &[MessageId]) -> StoreResult<Vec<MessageId>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = Builder::new("SELECT id FROM messages WHERE room_id = ");
+        query.push_bind(room.as_str().to_owned()).push(" AND deleted_at IS NOT NULL AND id IN (");
+        let mut list = query.separated(", ");
+        for id in ids {
+            list.push_bind(id.as_str().to_owned());
+        }
+        query.push(")");
+        let rows = query.build().persistent(false).fetch_all(&self.read).await?;
+        rows.iter().map(|row| parsed(row, 0, MessageId::parse)).collect()
     }
 
     async fn changes(

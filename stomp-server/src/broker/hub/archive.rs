@@ -131,10 +131,10 @@ impl Hub {
         after: u64,
         max: usize,
     ) -> Result<Option<Stride>, JournalError> {
-        if let Some(stride) = self.recent(subscription, after, max) {
-            return Ok(Some(stride));
-        }
         let route = &subscription.request.route;
+        if let Some(stride) = self.recent(subscription, after, max) {
+            return self.retold(route, stride).await.map(Some);
+        }
         let mut away = None;
         if let Some(history) = self.history_for(&subscription.request) {
             match self.chapter(&**history, route, after, max).await {
@@ -146,8 +146,22 @@ impl Hub {
         match (self.stride_of_log(route, after, max).await, away) {
             // It may be in the history, which is only away for a while.
             (Ok(None), Some(error)) => Err(error),
+            (Ok(Some(stride)), _) => self.retold(route, stride).await.map(Some),
             (found, _) => found,
         }
+    }
+
+    /// The same as the application tells it now.
+    async fn retold(&self, route: &str, mut stride: Stride) -> Result<Stride, JournalError> {
+        let is_one = !stride.messages.is_empty() && !self.words.is_pattern(route);
+        let Some(history) = self.config.history.as_ref().filter(|_| is_one) else {
+            return Ok(stride);
+        };
+        let partition = self.channels.partition(route) as u32;
+        let (places, messages): (Vec<_>, Vec<_>) = stride.messages.into_iter().unzip();
+        let messages = history.retold(route, partition, messages).await?;
+        stride.messages = places.into_iter().zip(messages).collect();
+        Ok(stride)
     }
 
     async fn stride_of_log(

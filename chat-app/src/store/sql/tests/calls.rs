@@ -123,6 +123,8 @@ async fn history(sql: &Sql) {
         sql.page(&room, 0, range, 10).await.unwrap();
     }
     sql.message(&room, &MessageId::parse("m-1").unwrap()).await.unwrap();
+    let ids = ["m-1", "m-2"].map(|id| MessageId::parse(id).unwrap());
+    assert_eq!(sql.deleted(&room, &ids).await.unwrap(), []);
     let after = Position { epoch: Epoch(0), offset: 5 };
     sql.changes(&room, 0, after, 10).await.unwrap();
     let known = LogCursor { partition: 7, epoch: 0, next: 90 };
