@@ -11,7 +11,7 @@ mod tasks;
 use std::{fs::File, net::SocketAddr, sync::Arc, time::Duration};
 
 use stomp_server::{
-    Server,
+    Server, Tls,
     broker::{Broker, LogInfo},
     http::{AdminAccess, TrustedProxies},
     session::SessionLimits,
@@ -28,7 +28,7 @@ use self::{
 use crate::{
     config::{AdminToken, Config, TokenRequest},
     domain::{User, UserId},
-    http::{self, Doors, Health, Metrics, Site},
+    http::{self, Doors, Health, Metrics, Scheme, Site},
     ports::Accounts,
     service::{
         Chat, Currency, Foreign, Log, Markers, Memberships, NewestPages, Passwords, Privacy,
@@ -50,6 +50,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 pub struct App {
     http: SocketAddr,
     tcp: Option<SocketAddr>,
+    tls: Option<Arc<Tls>>,
     log: String,
     server: Server,
     sql: Sql,
@@ -73,6 +74,7 @@ impl App {
     pub async fn start(config: Config) -> Result<Self, Failure> {
         // Before anything counts.
         let metrics = Metrics::open();
+        let tls = open::tls(&config)?;
         prepare(&config.data)?;
         // Processes that share log and database may share the folder too: it has the secret.
         let lock = if config.is_shared() { None } else { Some(lock(&config.data)?) };
@@ -177,6 +179,7 @@ impl App {
             max_body: config.max_body,
             origins: config.allow_origins.clone().into(),
             proxies: Arc::new(proxies),
+            scheme: Scheme::of(tls.is_some()),
         };
         let doors = Doors {
             api: config.roles.api.then_some(chat),
@@ -187,15 +190,16 @@ impl App {
         let listener = bind("--http", config.http).await?;
         let http = listener.local_addr()?;
         let mut listeners = Tasks::new();
-        listeners.spawn("http", serve_http(server.clone(), listener, routes));
+        listeners.spawn("http", serve_http(server.clone(), listener, routes, tls.clone()));
         let tcp = match config.tcp.filter(|_| config.roles.chat) {
-            Some(address) => Some(serve_tcp(&server, &mut listeners, address).await?),
+            Some(address) => Some(serve_tcp(&server, &mut listeners, address, tls.clone()).await?),
             None => None,
         };
         let log = open::describe(&config.broker, server.broker().capabilities().durability);
         Ok(Self {
             http,
             tcp,
+            tls,
             log,
             server,
             sql,
@@ -216,12 +220,22 @@ impl App {
     pub fn banner(&self) -> String {
         let tcp = self.tcp.map_or_else(|| "off".to_owned(), |address| address.to_string());
         format!(
-            "chat-app {version}\n  page      http://{http}/\n  REST      http://{http}/api/v1\n  \
-             STOMP     ws://{http}/ws, TCP {tcp}\n  receipts  {log}\n",
+            "chat-app {version}\n  page      http{s}://{http}/\n  REST      http{s}://{http}/api/v1\n  \
+             STOMP     ws{s}://{http}/ws, TCP {tcp}\n  receipts  {log}\n",
+            s = if self.tls.is_some() { "s" } else { "" },
             version = env!("CARGO_PKG_VERSION"),
             http = self.http,
             log = self.log,
         )
+    }
+
+    /// Reads the certificates again; what cannot be read stays as it was.
+    pub fn reload(&self) {
+        match self.tls.as_ref().map(|tls| tls.reload()) {
+            None => tracing::info!("there are no certificates to be read again"),
+            Some(Ok(())) => tracing::info!("the certificates have been read again"),
+            Some(Err(error)) => tracing::error!(%error, "the certificates stay as they were"),
+        }
     }
 
     /// Stops in the order in which nothing is lost: markers told, requests answered and
@@ -257,23 +271,6 @@ pub async fn token(request: &TokenRequest) -> Result<String, Failure> {
     Ok(token)
 }
 
-/// Resolves when the process is asked to stop.
-pub async fn asked_to_stop() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = interrupt.await;
-}
-
 fn stomp(config: &Config, broker: Arc<dyn Broker>, chat: &Arc<Chat>, online: Online) -> Server {
     let mut limits =
         SessionLimits { subscriptions: SUBSCRIPTIONS, transactions: 0, ..SessionLimits::default() };
@@ -299,8 +296,17 @@ async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
         .map_err(|error| format!("{flag} {address} cannot be used: {error}").into())
 }
 
-async fn serve_http(server: Server, listener: TcpListener, routes: axum::Router) {
-    if let Err(error) = server.serve_http(listener, routes).await {
+async fn serve_http(
+    server: Server,
+    listener: TcpListener,
+    routes: axum::Router,
+    tls: Option<Arc<Tls>>,
+) {
+    let served = match tls {
+        Some(tls) => server.serve_https(listener, routes, tls).await,
+        None => server.serve_http(listener, routes).await,
+    };
+    if let Err(error) = served {
         tracing::error!(%error, "HTTP is not served any more");
     }
 }
@@ -309,12 +315,17 @@ async fn serve_tcp(
     server: &Server,
     tasks: &mut Tasks,
     address: SocketAddr,
+    tls: Option<Arc<Tls>>,
 ) -> Result<SocketAddr, Failure> {
     let listener = bind("--tcp", address).await?;
     let address = listener.local_addr()?;
     let server = server.clone();
     tasks.spawn("tcp", async move {
-        if let Err(error) = server.serve_tcp(listener).await {
+        let served = match tls {
+            Some(tls) => server.serve_tls(listener, tls).await,
+            None => server.serve_tcp(listener).await,
+        };
+        if let Err(error) = served {
             tracing::error!(%error, "STOMP over TCP is not served any more");
         }
     });

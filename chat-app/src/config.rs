@@ -10,9 +10,12 @@ mod transfer;
 use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{ArgMatches, FromArgMatches as _};
-use stomp_server::program::{
-    knobs::{Origin, Settings, units},
-    log,
+use stomp_server::{
+    TlsFiles,
+    program::{
+        knobs::{Origin, Settings, units},
+        log,
+    },
 };
 
 pub use self::{
@@ -79,6 +82,8 @@ pub struct Config {
     pub http: SocketAddr,
     /// STOMP over TCP, if anywhere.
     pub tcp: Option<SocketAddr>,
+    /// TLS on both, if it is wanted.
+    pub tls: Option<TlsFiles>,
     /// Where the secret and the lock are.
     pub data: PathBuf,
     /// Accounts, rooms and history.
@@ -292,6 +297,7 @@ impl Config {
             roles,
             http: settings.optional("http", address).unwrap_or(UNUSED),
             tcp: settings.value("tcp", units::listener),
+            tls: tls(settings),
             data,
             database,
             broker,
@@ -314,6 +320,28 @@ impl Config {
 const UNUSED: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
 
+/// The files of TLS; without a login by certificates, who has none has no business here.
+fn tls(settings: &mut Settings) -> Option<TlsFiles> {
+    let certificate = settings.optional("tls-cert", units::path);
+    let key = settings.optional("tls-key", units::path);
+    let client_ca = settings.optional("tls-client-ca", units::path);
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => {
+            Some(TlsFiles { certificate, key, client_ca, client_may_have_none: false })
+        }
+        (None, None) => {
+            if client_ca.is_some() {
+                settings.fault("--tls-client-ca needs TLS: give --tls-cert and --tls-key too");
+            }
+            None
+        }
+        _ => {
+            settings.fault("--tls-cert and --tls-key belong together: give both");
+            None
+        }
+    }
+}
+
 /// Also the file of settings itself, where a secret stands in it.
 fn secret_files(settings: &mut Settings) -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -331,6 +359,7 @@ fn secret_files(settings: &mut Settings) -> Vec<PathBuf> {
         files.push(file);
     }
     files.extend(settings.optional("fcm-credentials", units::path));
+    files.extend(settings.optional("tls-key", units::path));
     files.sort();
     files.dedup();
     files

@@ -7,7 +7,7 @@ use chat_app::{
     config::{self, Command, Config, Fault, Transfer, Wish},
     transfer,
 };
-use stomp_server::program::{knobs::Settings, log};
+use stomp_server::program::{knobs::Settings, log, signals::Signals};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -47,10 +47,12 @@ fn main() -> ExitCode {
 }
 
 async fn serve(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
+    // From the first moment on: a SIGHUP that nobody listens to would end the process.
+    let mut signals = Signals::new()?;
     let drain = config.drain;
     let app = App::start(config).await?;
     print!("{}", app.banner());
-    app::asked_to_stop().await;
+    signals.until_told_to_end(|| app.reload()).await;
     tracing::info!("stopping: sessions are told, what was received is answered");
     app.stop(drain).await;
     Ok(())

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use stomp_server::auth::jwt;
 
-use super::{SECRET, push};
+use super::{SECRET, open, push};
 use crate::{
     config::{BrokerChoice, Config, DatabaseChoice, KeySource},
     service::own_secret,
@@ -23,6 +23,7 @@ pub fn check(config: &Config) -> Vec<String> {
     }
     note(own_key(&config.data.join(SECRET)));
     note(issuer_keys(config));
+    note(open::tls(config).map(drop));
     push::check(&config.push).into_iter().for_each(|fault| note(Err(fault)));
     faults
 }

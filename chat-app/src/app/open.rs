@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use stomp_server::broker::{Broker, BrokerConfig, Durability, JournalBroker, MemoryBroker};
+use stomp_server::{
+    Tls,
+    broker::{Broker, BrokerConfig, Durability, JournalBroker, MemoryBroker},
+};
 
 use super::Failure;
 use crate::{
@@ -16,6 +19,12 @@ pub(super) async fn database(choice: &DatabaseChoice) -> Result<Sql, Failure> {
     Sql::open(choice)
         .await
         .map_err(|error| format!("the database {choice} cannot be used: {error}").into())
+}
+
+/// The certificates of both listeners, if they speak TLS.
+pub(super) fn tls(config: &Config) -> Result<Option<Arc<Tls>>, String> {
+    let tls = config.tls.clone().map(Tls::load).transpose();
+    tls.map(|tls| tls.map(Arc::new)).map_err(|error| format!("TLS: {error}"))
 }
 
 pub(super) async fn log(

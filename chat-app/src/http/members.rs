@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::{HeaderMap, StatusCode, header},
     response::IntoResponse,
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
+    Scheme,
     body::{OptionalBody, Paging, Params, next, user_cursor},
     identity::Caller,
     path::{InRoom, OfInvite, OfMember},
@@ -153,9 +154,10 @@ pub(super) async fn invite(
     State(chat): State<Arc<Chat>>,
     caller: Caller,
     InRoom { room }: InRoom,
+    Extension(scheme): Extension<Scheme>,
     headers: HeaderMap,
 ) -> Answer<impl IntoResponse> {
-    let url = |code: &str| page_address(&headers, &room, code);
+    let url = |code: &str| page_address(&headers, scheme, &room, code);
     let invite = chat.invite(caller.actor(), &room, url).await?;
     Ok((StatusCode::CREATED, Json(invite)))
 }
@@ -196,11 +198,11 @@ pub(super) async fn mute(
 
 /// Where the page joins by invitation, at the address that the caller itself used. The code
 /// stands behind the `#`, so no server and no log on the way sees it.
-fn page_address(headers: &HeaderMap, room: &RoomId, code: &str) -> String {
+fn page_address(headers: &HeaderMap, Scheme(own): Scheme, room: &RoomId, code: &str) -> String {
     let of = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let scheme = match of("x-forwarded-proto") {
         Some("https") => "https",
-        _ => "http",
+        _ => own,
     };
     let host = of(header::HOST.as_str()).unwrap_or("localhost");
     format!("{scheme}://{host}/#/rooms/{room}/join/{code}")

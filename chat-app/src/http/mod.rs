@@ -35,6 +35,18 @@ pub(crate) struct Site {
     pub(crate) origins: Arc<[String]>,
     /// Whose word about a client's address is taken.
     pub(crate) proxies: Arc<TrustedProxies>,
+    /// What browsers write in front of our address.
+    pub(crate) scheme: Scheme,
+}
+
+/// `http` or `https`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scheme(&'static str);
+
+impl Scheme {
+    pub(crate) const fn of(is_secure: bool) -> Self {
+        Self(if is_secure { "https" } else { "http" })
+    }
 }
 
 /// What this process serves beside its health.
@@ -65,6 +77,7 @@ pub(crate) fn router(doors: Doors, health: Health, site: Site) -> Router {
     };
     router
         .layer(Extension(site.proxies))
+        .layer(Extension(site.scheme))
         .layer(DefaultBodyLimit::max(site.max_body))
         .layer(middleware::from_fn_with_state(site.origins, cors::answer))
         .layer(middleware::from_fn(problem::finish))

@@ -30,6 +30,25 @@ pub(super) const KNOBS: &[Knob] = &[
         "Take only tokens of this issuer.",
         "The same keys may sign for others too.",
     ),
+    Knob::optional(
+        "tls-cert",
+        "FILE",
+        "TLS on both listeners: the certificate and its chain, PEM. Read again on SIGHUP.",
+        "Needs --tls-key. Not needed behind a proxy that speaks TLS.",
+    ),
+    Knob::optional(
+        "tls-key",
+        "FILE",
+        "The private key of the certificate, PEM.",
+        "Needs --tls-cert.",
+    ),
+    Knob::optional(
+        "tls-client-ca",
+        "FILE",
+        "Only clients with a certificate signed by these (PEM) are talked to; they log in by their \
+         tokens all the same.",
+        "Needs --tls-cert. For intranets: browsers without a certificate see no page.",
+    ),
     Knob::many(
         "allow-origin",
         "ORIGIN",
