@@ -1,6 +1,6 @@
 /**
  * End to end: the started binaries, tried by clients that were not written here.
- * `node run.mjs [PART...]` runs all parts or those named: stomp.py stompjs spring handlers admin client crash push page.
+ * `node run.mjs [PART...]` runs all parts or those named: stomp.py stompjs spring handlers admin client crash push page people.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -13,6 +13,7 @@ import { client } from './client.mjs';
 import { crash } from './crash.mjs';
 import { handlers } from './handlers.mjs';
 import { page } from './page.mjs';
+import { people } from './people.mjs';
 import { push, pushPage } from './push.mjs';
 import { stompjs } from './stompjs.mjs';
 
@@ -83,6 +84,10 @@ if (wanted('push')) {
 if (wanted('page')) {
   console.log('-- the page, in a browser');
   await page(checks);
+}
+if (wanted('people')) {
+  console.log('-- what people do with each other on the page');
+  await people(checks);
 }
 
 // A closing line that anything which watches a run can read.
