@@ -1,5 +1,6 @@
 /** The admin page: asks the server every two seconds and shows what it says. */
 import { ask, token, TokenNeeded } from './api.js';
+import { Board } from './board.js';
 import { Plot, rates } from './plot.js';
 import { ago, bytes, count, element, Listing, rate, span } from './view.js';
 
@@ -72,40 +73,37 @@ const LISTS = [
   ], async () => ({ rows: (await ask('slow-consumers')).slow_consumers }), 'Everybody has read fast enough.'),
 ];
 
-let numbers;
+const board = new Board(NUMBERS, PLOTS, LISTS);
+/** What the program around the broker shows: `{ title, path, numbers, plots, lists, take? }`, from a script of its own. */
+let part;
+let partBoard;
 
-/** Builds the board once there is something to show. */
-function build() {
-  numbers = NUMBERS.map(([name]) => {
-    const [value, more] = [document.createTextNode(''), element('small')];
-    const box = element('div', {}, element('dt', {}, name), element('dd', {}, value, ' ', more));
-    return { box, value, more };
-  });
-  const plots = element('div', { className: 'plots' }, ...PLOTS.map(({ plot }) => plot.figure));
-  $('board').replaceChildren(
-    element('dl', { className: 'numbers' }, ...numbers.map(({ box }) => box)),
-    plots,
-    ...LISTS.map((listing) => listing.section),
-  );
+/** Shows the program's part above the broker's, once there is one. @param {string} script */
+async function findPart(script) {
+  part = (await import(`./${script}`)).default;
+  partBoard = new Board(part.numbers, part.plots, part.lists);
+  const title = (text) => element('h2', { className: 'part' }, text);
+  $('board').replaceChildren(title(part.title), partBoard.element, title('Connections and broker'), board.element);
+}
+
+/** Its answer has numbers and samples, and what `take` keeps for its lists. @param {string} now by the server's clock */
+async function lookAtPart(now) {
+  const answer = await ask(part.path);
+  part.take?.(answer);
+  partBoard.draw(answer, answer);
+  await partBoard.refresh(now);
 }
 
 function show(now, history) {
-  if (!numbers) build();
   $('server').textContent = now.server.replace('/', ' ');
   $('about').textContent = `Receipts survive: ${now.durability}. Up for ${span(now.uptime_seconds)}.`;
-  NUMBERS.forEach(([, value, more, alarm], n) => {
-    numbers[n].value.textContent = value(now);
-    numbers[n].more.textContent = more?.(now) ?? '';
-    numbers[n].box.classList.toggle('alarm', Boolean(alarm?.(now)));
-  });
-  const seconds = Math.max(0, history.samples.length - 1) * history.every_seconds;
-  for (const { plot, lines } of PLOTS) plot.draw(lines(history.samples), seconds);
+  board.draw(now, history);
 }
 
 /** What the page is at: asking for a token, or showing the board. */
 function state(name, words = '') {
   $('sign-in').hidden = name !== 'token';
-  $('board').hidden = name === 'token' || !numbers;
+  $('board').hidden = name === 'token' || !board.isDrawn;
   $('forget').hidden = name === 'token' || token.get() === null;
   $('state').hidden = name === 'token' || words === '';
   $('state').textContent = words;
@@ -115,8 +113,10 @@ function state(name, words = '') {
 async function look() {
   try {
     const [now, history] = await Promise.all([ask('overview'), ask('history')]);
+    if (now.part && !part) await findPart(now.part);
+    if (part) await lookAtPart(now.now);
     show(now, history);
-    await Promise.all(LISTS.map((listing) => listing.refresh(now.now)));
+    await board.refresh(now.now);
     state('board', now.stopping ? 'going away' : '');
     return true;
   } catch (error) {
@@ -140,6 +140,7 @@ async function keepLooking() {
   }
 }
 
+$('board').replaceChildren(board.element);
 $('sign-in').addEventListener('submit', (event) => {
   event.preventDefault();
   token.set($('token').value.trim());

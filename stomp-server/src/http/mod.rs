@@ -23,7 +23,7 @@ use hyper_util::rt::TokioIo;
 use tungstenite::{handshake::derive_accept_key, protocol::WebSocketConfig};
 
 #[cfg(feature = "admin")]
-pub use self::admin::admin_routes;
+pub use self::admin::{AdminPage, admin_routes, admin_routes_at};
 use self::serve::{AcceptedAt, ClientCertificate};
 pub use self::{
     access::{AdminAccess, admin_only},

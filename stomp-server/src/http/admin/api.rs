@@ -73,7 +73,7 @@ fn after<T: Default>(page: &Page, read: impl Fn(&str) -> Option<T>) -> Result<T,
 async fn overview(State(admin): State<Arc<Admin>>) -> Response {
     admin.watch();
     let insight = &admin.insight;
-    answer(&json!({
+    let mut overview = json!({
         "server": insight.server(),
         "durability": insight.durability().as_str(),
         "since": insight.since(),
@@ -87,7 +87,11 @@ async fn overview(State(admin): State<Arc<Admin>>) -> Response {
         "totals": insight.totals(),
         "rates": admin.history.rates(),
         "storage": insight.storage().await,
-    }))
+    });
+    if let Some(part) = admin.part {
+        overview["part"] = part.into();
+    }
+    answer(&overview)
 }
 
 async fn history(State(admin): State<Arc<Admin>>) -> Response {

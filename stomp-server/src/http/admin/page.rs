@@ -9,14 +9,15 @@ use axum::{
 
 /// Path, kind, text.
 const FILES: [(&str, &str, &str); 7] = [
-    ("/", HTML, include_str!("../../../web/index.html")),
     ("/admin/style.css", "text/css; charset=utf-8", include_str!("../../../web/style.css")),
     ("/admin/app.js", SCRIPT, include_str!("../../../web/app.js")),
     ("/admin/api.js", SCRIPT, include_str!("../../../web/api.js")),
+    ("/admin/board.js", SCRIPT, include_str!("../../../web/board.js")),
     ("/admin/plot.js", SCRIPT, include_str!("../../../web/plot.js")),
     ("/admin/view.js", SCRIPT, include_str!("../../../web/view.js")),
     ("/admin/icon.svg", "image/svg+xml", include_str!("../../../web/icon.svg")),
 ];
+const PAGE: &str = include_str!("../../../web/index.html");
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
@@ -25,8 +26,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       connect-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-pub(super) fn routes() -> Router {
-    FILES.iter().fold(Router::new(), |router, (path, kind, text)| {
+pub(super) fn routes(path: &'static str) -> Router {
+    let page = Router::new().route(path, get(async || file(HTML, PAGE)));
+    FILES.iter().fold(page, |router, (path, kind, text)| {
         router.route(path, get(async move || file(kind, text)))
     })
 }
