@@ -28,7 +28,7 @@ use self::{
 use crate::{
     config::{AdminToken, Config, TokenRequest},
     domain::{User, UserId},
-    http::{self, Doors, Health, Metrics, Scheme, Site},
+    http::{self, Admin, Doors, Figures, Health, Metrics, Scheme, Site},
     ports::Accounts,
     service::{
         Chat, Currency, Foreign, Log, Markers, Memberships, NewestPages, Passwords, Privacy,
@@ -169,12 +169,18 @@ impl App {
             workers.spawn("metrics", metrics.run(workers.stop.clone()));
         }
 
-        let health = Health { sql: sql.clone(), log, progress };
         let proxies = TrustedProxies::new(config.access.trusted_proxies.clone());
         let may_watch = AdminAccess::new(
             config.access.admin_token.as_ref().map(AdminToken::reveal),
             proxies.clone(),
         );
+        let admin = metrics.clone().map(|metrics| {
+            let figures = Figures::new(sql.clone(), log.clone(), progress.clone(), metrics);
+            let figures = Arc::new(figures);
+            workers.spawn("figures", figures.clone().run(workers.stop.clone()));
+            Admin { server: server.clone(), figures, access: may_watch.clone() }
+        });
+        let health = Health { sql: sql.clone(), log, progress };
         let site = Site {
             max_body: config.max_body,
             origins: config.allow_origins.clone().into(),
@@ -185,6 +191,7 @@ impl App {
             api: config.roles.api.then_some(chat),
             websocket: config.roles.chat.then(|| server.websocket_routes()),
             metrics: metrics.map(|metrics| (metrics, may_watch)),
+            admin,
         };
         let routes = http::router(doors, health, site);
         let listener = bind("--http", config.http).await?;

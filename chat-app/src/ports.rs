@@ -1,6 +1,7 @@
 //! What the services need from storage, as small traits; each has one implementation a
 //! database, chosen where the app is composed.
 
+mod census;
 mod doors;
 mod people;
 mod presence;
@@ -15,6 +16,7 @@ use stomp_server::{
 };
 
 pub(crate) use self::{
+    census::{BusyRoom, Census},
     doors::Doors,
     people::{People, Put},
     presence::Presences,

@@ -1,6 +1,6 @@
 /**
  * End to end: the started binaries, tried by clients that were not written here.
- * `node run.mjs [PART...]` runs all parts or those named: stomp.py stompjs spring handlers admin client crash push page people.
+ * `node run.mjs [PART...]` runs all parts or those named: stomp.py stompjs spring handlers admin client crash push page people chat-admin.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { Checks } from './lib/checks.mjs';
 import { root, startBroker, temporaryFolder } from './lib/servers.mjs';
 import { admin } from './admin.mjs';
+import { chatAdmin } from './chat-admin.mjs';
 import { client } from './client.mjs';
 import { crash } from './crash.mjs';
 import { handlers } from './handlers.mjs';
@@ -88,6 +89,10 @@ if (wanted('page')) {
 if (wanted('people')) {
   console.log('-- what people do with each other on the page');
   await people(checks);
+}
+if (wanted('chat-admin')) {
+  console.log('-- the admin page of the chat, in a browser');
+  await chatAdmin(checks);
 }
 
 // A closing line that anything which watches a run can read.

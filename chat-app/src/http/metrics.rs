@@ -34,8 +34,62 @@ impl Metrics {
         }
     }
 
+    /// What the numbers are now, as whoever scrapes them reads them.
+    pub(super) fn read(&self) -> Readings {
+        Readings(self.0.render())
+    }
+
     /// `/metrics`, for those who may administrate.
     pub(super) fn routes(self, access: AdminAccess) -> Router {
         metrics_routes(move || self.0.render()).layer(from_fn_with_state(access, admin_only))
+    }
+}
+
+/// The numbers of one moment.
+pub(super) struct Readings(String);
+
+impl Readings {
+    /// A counter over all its labels; 0 if nothing was counted.
+    pub(super) fn sum(&self, name: &str) -> u64 {
+        self.series(name).map(|(_, value)| value).sum()
+    }
+
+    /// A counter by the value of one label.
+    pub(super) fn by_label<'a>(
+        &'a self,
+        name: &'a str,
+        label: &'a str,
+    ) -> impl Iterator<Item = (String, u64)> + 'a {
+        self.series(name).filter_map(move |(labels, value)| {
+            let (_, rest) = labels.split_once(&format!("{label}=\""))?;
+            Some((rest.split_once('"')?.0.to_owned(), value))
+        })
+    }
+
+    /// Labels and value of each line of this name.
+    fn series<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, u64)> + 'a {
+        self.0.lines().filter_map(move |line| {
+            let (series, value) = line.strip_prefix(name)?.rsplit_once(' ')?;
+            let is_whole_name = series.is_empty() || series.starts_with('{');
+            is_whole_name.then_some((series, value.parse().ok()?))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_is_read_by_its_whole_name_and_by_label() {
+        let text = "# HELP hits_total of caches\n# TYPE hits_total counter\n\
+                    hits_total{cache=\"a\"} 3\nhits_total{cache=\"b c\"} 4\n\
+                    hits_total_more 9\nalone 5\n";
+        let readings = Readings(text.to_owned());
+        assert_eq!(readings.sum("hits_total"), 7);
+        assert_eq!(readings.sum("alone"), 5);
+        assert_eq!(readings.sum("nothing"), 0);
+        let by_cache: Vec<_> = readings.by_label("hits_total", "cache").collect();
+        assert_eq!(by_cache, [("a".to_owned(), 3), ("b c".to_owned(), 4)]);
     }
 }

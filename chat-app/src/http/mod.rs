@@ -1,11 +1,13 @@
 //! The page, REST and health, on axum.
 
 mod accounts;
+mod admin;
 mod api;
 mod body;
 mod cors;
 mod devices;
 mod docs;
+mod figures;
 mod health;
 mod identity;
 mod me;
@@ -23,7 +25,7 @@ use std::sync::Arc;
 use axum::{Extension, Router, extract::DefaultBodyLimit, middleware};
 use stomp_server::http::{AdminAccess, TrustedProxies};
 
-pub(crate) use self::{health::Health, metrics::Metrics};
+pub(crate) use self::{admin::Admin, figures::Figures, health::Health, metrics::Metrics};
 use crate::service::Chat;
 
 /// What holds for all requests.
@@ -57,6 +59,8 @@ pub(crate) struct Doors {
     pub(crate) websocket: Option<Router>,
     /// Numbers, and who may see them.
     pub(crate) metrics: Option<(Metrics, AdminAccess)>,
+    /// The operator's page.
+    pub(crate) admin: Option<Admin>,
 }
 
 /// All that is served over HTTP.
@@ -67,6 +71,9 @@ pub(crate) fn router(doors: Doors, health: Health, site: Site) -> Router {
     }
     if let Some((metrics, access)) = doors.metrics {
         router = router.merge(metrics.routes(access));
+    }
+    if let Some(admin) = doors.admin {
+        router = router.merge(admin.routes());
     }
     router = match doors.api {
         Some(chat) => {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use moka::future::Cache;
-use stomp_server::broker::Position;
+use stomp_server::broker::{LogInfo, Position};
 use tokio::sync::watch;
 
 use crate::ports::{LogCursor, LogStore};
@@ -79,6 +79,25 @@ impl Progress {
             }
         };
         tokio::time::timeout(patience, waiting).await.unwrap_or(false)
+    }
+
+    /// How many records up to this head are not in SQL yet; none if the database does not answer.
+    pub(crate) async fn behind(&self, log: &LogInfo) -> Option<u64> {
+        let cursors = match &self.source {
+            Source::Here(cursors) => Arc::new(cursors.borrow().clone()),
+            Source::Database(store, answers) => {
+                let asked = async { store.cursors().await.map(Arc::new) };
+                answers.try_get_with((), asked).await.ok()?
+            }
+        };
+        let taken = |partition: usize| {
+            let of = |cursor: &&LogCursor| {
+                cursor.partition as usize == partition && cursor.epoch == log.epoch.0
+            };
+            cursors.iter().find(of).map_or(0, |cursor| cursor.next)
+        };
+        let heads = log.heads.iter().enumerate();
+        Some(heads.map(|(partition, head)| head.saturating_sub(taken(partition))).sum())
     }
 
     /// Whether the last attempt of this process to write went well.

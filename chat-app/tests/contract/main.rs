@@ -6,6 +6,7 @@ mod api;
 mod doors;
 mod identity;
 mod markers;
+mod operator;
 mod people;
 mod races;
 mod search;

@@ -5,6 +5,7 @@
 //! added is told in `docs/storage.md`.
 
 mod accounts;
+mod census;
 mod copy;
 mod devices;
 mod dialect;
