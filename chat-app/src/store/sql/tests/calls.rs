@@ -47,6 +47,7 @@ pub(super) async fn everything(sql: &Sql) {
     pushes(sql).await;
     moves_in(sql).await;
     moves_out(sql).await;
+    sql.census(5).await.unwrap();
 }
 
 async fn accounts(sql: &Sql) {
