@@ -80,6 +80,12 @@ impl Database {
         .await;
     }
 
+    /// Waits until it has been decided about every message who gets a push.
+    pub(crate) async fn until_decided(&self, url: &str) {
+        let none = "SELECT CAST(1 - LEAST(count(*), 1) AS SIGNED) FROM push_due";
+        self.until(url, none, 1).await;
+    }
+
     /// Waits until somebody has read everywhere up to this ordinal.
     pub(crate) async fn until_read(&self, url: &str, user: &str, ordinal: i64) {
         let sql = format!("SELECT min(read_ordinal) FROM members WHERE user_id = '{user}'");

@@ -137,6 +137,7 @@ pub(crate) async fn markers(database: &Database) {
     let rooms = rooms(&chat).await;
     send(&chat, &rooms, 4, 10_000, Pace::Full).await;
     database.until_stored(&url, 10_000).await;
+    database.until_decided(&url).await;
     let reader = token(&chat, "u1");
     let (_open, mut writer) = connected(&chat, &reader).await;
     let (before, begin) = (database.statements().await, Instant::now());
