@@ -10,6 +10,8 @@
 #   scripts/long.sh push ROUNDS     kill the chat server while pushes are due and on their way, that many times
 #   scripts/long.sh kafka           what a Kafka of three nodes survives, all of them killed included
 #   scripts/long.sh audit SEEDS     the whole matrix of the loss audit, with that many seeds
+#   scripts/long.sh api SECONDS     the chat's REST interface under a fuzzer that reads its description
+#   scripts/long.sh import MESSAGES how long a large chat takes to move in, and how much memory
 #   scripts/long.sh all             everything above with moderate figures
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -87,6 +89,14 @@ case $command in
     push) push "$@" ;;
     kafka) kafka ;;
     audit) audit "$@" ;;
+    api)
+        cargo build --locked -p chat-app
+        part api-fuzz "${1:-60}"
+        ;;
+    import)
+        cargo build --locked --release -p chat-app
+        part import-bench "$@"
+        ;;
     all)
         part fuzz 60
         part miri
@@ -96,7 +106,9 @@ case $command in
         audit 1
         chat 100
         push 100
+        cargo build --locked -p chat-app
+        part api-fuzz 120
         mutants stomp-core
         ;;
-    *) sed -n '2,13s/^# \{0,1\}//p' "$0" ;;
+    *) sed -n '2,15s/^# \{0,1\}//p' "$0" ;;
 esac
