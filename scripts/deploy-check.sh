@@ -49,6 +49,13 @@ check_units() {
     done
 }
 
+check_users() {
+    have systemd-sysusers || { skip 'users: there is no systemd-sysusers'; return; }
+    say 'systemd-sysusers --dry-run'
+    systemd-sysusers --dry-run "$PWD/deploy/systemd/sysusers.conf" > /dev/null 2> "$scratch/told" ||
+        { cat "$scratch/told" >&2; die 'refused'; }
+}
+
 # Python with a YAML reader: the system's one has Debian's.
 python_with_yaml() {
     local python
@@ -74,5 +81,6 @@ check_names() {
 
 check_nginx
 check_units
+check_users
 check_names
 say 'deploy/ is as far as it can be checked without running it'
