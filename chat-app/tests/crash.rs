@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use support::{Server, header, texts};
 
@@ -58,15 +58,40 @@ fn rounds() -> u64 {
     std::env::var("CHAT_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(6)
 }
 
+/// A deployment: SIGTERM while everybody sends, and a new process.
+#[tokio::test]
+async fn a_restart_under_load_leaves_no_outcome_unknown() {
+    let (receipted, seen) = storm(&[], 4, End::Terminate).await;
+    for text in &seen {
+        assert!(text == "last" || receipted.contains(text), "{text} was stored without a receipt");
+    }
+    assert_eq!(seen.len(), receipted.len() + 1, "everything receipted is there");
+}
+
 async fn kill_again_and_again(more: &[&str]) {
+    let (receipted, seen) = storm(more, rounds(), End::Kill).await;
+    for text in &receipted {
+        assert!(seen.contains(text), "{text} was receipted and is lost");
+    }
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    Kill,
+    Terminate,
+}
+
+/// Four people's worth of messages while the server ends, again and again: what was receipted, and
+/// what is in the history afterwards, each once.
+async fn storm(more: &[&str], rounds: u64, end: End) -> (HashSet<String>, HashSet<String>) {
     const SENDERS: usize = 4;
     let data = tempfile::tempdir().expect("a folder");
     let server = Server::start_with(data.path(), more);
     let ann = server.person("ann").await;
     let room = ann.group("Storm", &[]).await;
     let mut server = Some(server);
-    let mut receipted = Vec::new();
-    for round in 0..rounds() {
+    let mut receipted = HashSet::new();
+    for round in 0..rounds {
         let running = server.take().unwrap_or_else(|| Server::start_with(data.path(), more));
         let ann = running.returning(&ann).await;
         let (told, mut receipts) = tokio::sync::mpsc::unbounded_channel();
@@ -82,13 +107,17 @@ async fn kill_again_and_again(more: &[&str]) {
         drop(told);
         for _ in 0..20 {
             let text = tokio::time::timeout(support::PATIENCE, receipts.recv()).await;
-            receipted.push(text.expect("receipts come").expect("somebody sends"));
+            receipted.insert(text.expect("receipts come").expect("somebody sends"));
         }
         // Then at any moment between two batches of the store.
         tokio::time::sleep(Duration::from_millis(37 * (round % 10))).await;
-        running.kill();
+        let ended = tokio::task::spawn_blocking(move || match end {
+            End::Kill => running.kill(),
+            End::Terminate => assert_eq!(running.terminate(), Some(0)),
+        });
+        ended.await.expect("it ends");
         while let Some(text) = receipts.recv().await {
-            receipted.push(text);
+            receipted.insert(text);
         }
         while let Some(ended) = senders.join_next().await {
             assert!(ended.is_err(), "it sends for ever");
@@ -99,15 +128,12 @@ async fn kill_again_and_again(more: &[&str]) {
     let ann = server.returning(&ann).await;
     let receipt = ann.stomp().await.say(&room, "last", "last").await.expect("a receipt");
     let history = whole_history(&ann, &room, &header(&receipt, "position")).await;
-    let mut seen = std::collections::HashMap::<String, usize>::new();
-    for (n, (text, ordinal)) in history.iter().enumerate() {
-        assert_eq!(*ordinal, n as i64 + 1, "ordinals have no holes");
-        *seen.entry(text.clone()).or_default() += 1;
+    let mut seen = HashSet::new();
+    for (n, (text, ordinal)) in history.into_iter().enumerate() {
+        assert_eq!(ordinal, n as i64 + 1, "ordinals have no holes");
+        assert!(seen.insert(text), "a message is there twice");
     }
-    assert!(seen.values().all(|times| *times == 1), "a message is there twice");
-    for text in &receipted {
-        assert!(seen.contains_key(text), "{text} was receipted and is lost");
-    }
+    (receipted, seen)
 }
 
 /// Sends as fast as receipts come, and tells what was receipted. It ends in a panic when its

@@ -6,7 +6,7 @@
 
 mod support;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use serde_json::json;
 use stomp_server::testing::Kafka;
@@ -15,7 +15,7 @@ use support::{
     mariadb::MariaDb,
     push::{Came, PushService, say},
 };
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 const ROOMS: usize = 4;
 const ALLOW: &str = "--allow-private-push";
@@ -81,6 +81,19 @@ impl Rooms {
     }
 }
 
+/// A place where nobody answers, and which nobody else gets.
+async fn kept_free(address: SocketAddr) -> TcpSocket {
+    for _ in 0..100 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_reuseaddr(true).unwrap();
+        if socket.bind(address).is_ok() {
+            return socket;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await; // its last user is still leaving
+    }
+    panic!("{address} does not become free");
+}
+
 #[tokio::test]
 async fn a_push_service_that_was_away_gets_everything_when_it_is_back() {
     let data = tempfile::tempdir().unwrap();
@@ -92,10 +105,10 @@ async fn a_push_service_that_was_away_gets_everything_when_it_is_back() {
     let service = PushService::on(listener, |_, _| 204);
     service.device(&bob, "/bob").await;
     drop(service);
+    let place = kept_free(address).await;
     rooms.say(&mut ann.stomp().await).await;
     tokio::time::sleep(away()).await;
-    let listener = TcpListener::bind(address).await.unwrap();
-    let service = PushService::on(listener, |_, _| 204);
+    let service = PushService::on(place.listen(128).unwrap(), |_, _| 204);
     let came = service.until("/bob", |came| rooms.are_told(came)).await;
     rooms.report("push service away", &came);
 }
@@ -148,6 +161,32 @@ async fn processes_that_share_the_work_lose_nothing_when_they_are_killed_in_turn
     rooms.say_over_rest(&ann).await;
     let came = service.until("/bob", |came| rooms.are_told(came)).await;
     rooms.report("processes killed", &came);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kafka_node_that_dies_costs_no_push() {
+    let Some(url) = support::mariadb::database() else { return };
+    let Some(kafka) = Kafka::start(3) else { return };
+    let broker = format!("kafka://{}", kafka.bootstrap());
+    let data = tempfile::tempdir().unwrap();
+    let start = |role: &str| {
+        let arguments = [ALLOW, "--role", role, "--database", &url, "--broker", &broker];
+        tokio::task::block_in_place(|| Server::start_with(data.path(), &arguments))
+    };
+    let (front, _behind) = (start("api,chat"), start("store,notify"));
+    let (ann, bob) = (front.person("ann").await, front.person("bob").await);
+    let mut rooms = Rooms::new(&ann, &bob).await;
+    let service = PushService::answering(|_, before| if before % 5 == 1 { 503 } else { 204 }).await;
+    service.device(&bob, "/bob").await;
+    for node in 1..=3 {
+        rooms.say_over_rest(&ann).await;
+        // What was said is on its way to SQL, what was said before is due or being sent.
+        tokio::task::block_in_place(|| kafka.kill(node));
+        rooms.say_over_rest(&ann).await;
+        tokio::task::block_in_place(|| kafka.resume(&[node]));
+    }
+    let came = service.until("/bob", |came| rooms.are_told(came)).await;
+    rooms.report("Kafka nodes killed", &came);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
