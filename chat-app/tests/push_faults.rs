@@ -84,8 +84,8 @@ impl Rooms {
 /// A place where nobody answers, and which nobody else gets.
 async fn kept_free(address: SocketAddr) -> TcpSocket {
     for _ in 0..100 {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_reuseaddr(true).unwrap();
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_reuseaddr(true).expect("an option of it");
         if socket.bind(address).is_ok() {
             return socket;
         }
