@@ -49,6 +49,8 @@ step 'C compiler' need cc build-essential
 # librdkafka is built from C sources that come with its crate, and wants zlib's headers.
 step 'C headers' need_header zlib.h zlib1g-dev
 step 'Format' cargo fmt --all --check
+step 'Links of the texts' python3 scripts/links.py
+step 'Metrics, told of in the texts' bash scripts/metrics-doc.sh
 step 'Lints' cargo clippy --locked --workspace --all-targets -- -D warnings
 # Everything is built together, so that all resolves to the same features: one build, not two.
 step 'Build of tests, programs and examples' cargo build --locked --workspace --bins --tests --examples
