@@ -58,7 +58,7 @@ def message(key, ordinal, name, said):
 
 
 def lines(tree, name):
-    yield {"type": "chat", "format": 1, "name": name}
+    yield {"type": "header", "version": 1, "name": name}
     people, history = tree.get("users", {}), tree.get("messages", {})
     # Who is not in the list any more still has said things.
     gone = {said["sender"] for talk in history.values() for said in talk.values()}

@@ -24,7 +24,7 @@ when = "2026-01-02T03:%02d:%02dZ"
 def line(**record):
     print(json.dumps(record, separators=(",", ":")))
 
-line(type="chat", format=1, name="bench")
+line(type="header", version=1)
 for n in range(people):
     line(type="user", id=f"u{n}", name=f"Person {n}")
 for r in range(rooms):

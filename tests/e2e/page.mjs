@@ -366,6 +366,11 @@ export async function page(checks) {
     const sender = await signedIn('ada');
     const room = await sender.call('POST', 'rooms', { kind: 'group', name: 'Long talk', members: ['bob'] });
     for (let n = 1; n <= 170; n += 1) await sender.call('POST', `rooms/${room.id}/messages`, { text: `line ${n}`, client_message_id: `long-${n}` });
+    // The list counts what it was told since it was loaded: loaded when all is stored, it says exactly so many.
+    const reader = await signedIn('bob');
+    const unread = async () => (await reader.call('GET', 'rooms')).rooms.find(({ id }) => id === room.id)?.unread;
+    await until(async () => (await unread()) === 170, 'all lines are stored');
+    await bob.reload();
     await openRoom(bob, 'Long talk');
     await shown(bob, 'line 170');
     await bob.locator('.to-unread', { hasText: '170' }).click();

@@ -7,7 +7,7 @@ use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use super::{
     Failure, Imported,
     import::Importer,
-    record::{FORMAT, MemberRecord, MessageRecord, Record, RoomRecord, UserRecord},
+    record::{MemberRecord, MessageRecord, Record, RoomRecord, UserRecord, VERSION},
 };
 use crate::{
     app::occupy,
@@ -82,7 +82,7 @@ pub(super) async fn fill(sql: &Sql, now: Timestamp) -> Result<Imported, Failure>
     }
     // Built from a seed, so that every demo is the same but for the time.
     let mut story = Story { random: StdRng::seed_from_u64(12), now };
-    importer.take(Record::Chat { format: FORMAT, name: "demo".into() }, 0).await?;
+    importer.take(Record::Header { version: VERSION, name: None }, 0).await?;
     let password = Password::parse(PASSWORD.into())?;
     let hash = Passwords::new().hash(password).await?;
     for name in PEOPLE {
@@ -190,6 +190,7 @@ impl Story {
             created_at: Timestamp::from_millis(at),
             edited_at: (self.random.random_range(0..40) == 0)
                 .then(|| Timestamp::from_millis(at + 60_000)),
+            deleted: false,
             deleted_at: None,
         })
     }

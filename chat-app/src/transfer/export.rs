@@ -9,7 +9,7 @@ use std::{
 use super::{
     Failure,
     progress::bar,
-    record::{FORMAT, Record},
+    record::{Record, VERSION},
 };
 use crate::store::sql::{Export, Sql};
 
@@ -30,7 +30,7 @@ pub(crate) async fn export_from(sql: &Sql, path: &Path, passwords: bool) -> Resu
     let mut out = BufWriter::new(file);
     if after.is_none() {
         let name = format!("{:032x}", rand::random::<u128>());
-        write(&mut out, &Record::Chat { format: FORMAT, name })?;
+        write(&mut out, &Record::Header { version: VERSION, name: Some(name) })?;
     }
     let mut export = Export::begin(sql, after, passwords).await?;
     let progress = bar(export.count().await?, "rows").with_message("export");

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Failure,
     progress::bar,
-    record::{FORMAT, MessageRecord, Record, RoomRecord},
+    record::{MessageRecord, Record, RoomRecord, VERSION},
 };
 use crate::{
     app::occupy,
@@ -148,15 +148,16 @@ impl<'a> Importer<'a> {
     pub(super) async fn take(&mut self, record: Record, octets: u64) -> Result<(), Failure> {
         let is_first = self.place.line + self.pending == 0;
         match record {
-            Record::Chat { format, .. } if is_first && format <= FORMAT => {}
-            Record::Chat { format, .. } if is_first => {
-                return Err(
-                    format!("format {format} is newer than this program: use a newer one").into()
-                );
+            Record::Header { version, .. } if is_first && version <= VERSION => {}
+            Record::Header { version, .. } if is_first => {
+                return Err(format!(
+                    "version {version} is newer than this program: use a newer one"
+                )
+                .into());
             }
-            Record::Chat { .. } => return Err("only the first line says what this is".into()),
+            Record::Header { .. } => return Err("only the first line says what this is".into()),
             _ if is_first => {
-                return Err("the first line is {\"type\":\"chat\",\"format\":1,\"name\":…}".into());
+                return Err("the first line is {\"type\":\"header\",\"version\":1}".into());
             }
             Record::User(user) => self.batch.users.push(user),
             Record::Room(room) => self.room(room).await?,
@@ -166,6 +167,11 @@ impl<'a> Importer<'a> {
                 }
             }
             Record::Message(message) => self.message(message).await?,
+            Record::Marker(marker) => {
+                if !self.begun(&marker.room).await?.passed_over {
+                    self.batch.markers.push(marker);
+                }
+            }
         }
         self.count(octets);
         if self.pending >= LINES as u64 || self.octets >= OCTETS {
@@ -228,7 +234,7 @@ impl<'a> Importer<'a> {
         }
         let says = &message.content;
         let ways = usize::from(says.text.is_some()) + usize::from(says.content.is_some());
-        if ways != 1 && message.deleted_at.is_none() {
+        if ways != 1 && message.gone_at().is_none() {
             return Err("a message has either text or content".into());
         }
         let id = message.id.clone();

@@ -12,7 +12,9 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::record::{MemberRecord, MessageRecord, Record, RoomRecord, UserRecord};
+pub(crate) use self::record::{
+    MarkerRecord, MemberRecord, MessageRecord, Record, RoomRecord, UserRecord,
+};
 pub use self::{
     backup::backup,
     demo::{PASSWORD as DEMO_PASSWORD, demo},

@@ -42,6 +42,7 @@ on_every_database!(
     what_is_broken_off_goes_on_and_rooms_are_closed_until_all_is_there,
     rooms_that_are_there_stay_as_they_are,
     faults_are_told_with_their_line,
+    a_file_with_what_the_contract_names_comes_in,
 );
 
 impl Bench {
@@ -146,7 +147,7 @@ async fn rooms_that_are_there_stay_as_they_are(bench: Bench) {
 
 async fn faults_are_told_with_their_line(bench: Bench) {
     let Some(sql) = bench.database().await else { return };
-    let chat = r#"{"type":"chat","format":1,"name":"x"}"#;
+    let chat = r#"{"type":"header","version":1}"#;
     let room =
         r#"{"type":"room","id":"r","kind":"group","name":"r","created_at":"2026-01-01T00:00:00Z"}"#;
     let message = |ordinal: u32, more: &str| {
@@ -174,6 +175,44 @@ async fn faults_are_told_with_their_line(bench: Bench) {
         let fault = import_into(&sql, &file).await.unwrap_err().to_string();
         assert!(fault.starts_with(&format!("line {at}: ")) && fault.contains(says), "{fault}");
     }
+}
+
+/// The words of the contract: nothing of our own in it.
+async fn a_file_with_what_the_contract_names_comes_in(bench: Bench) {
+    let Some(sql) = bench.database().await else { return };
+    let file = bench.file("plain.jsonl");
+    let lines = [
+        r#"{"type":"header","version":1}"#,
+        r#"{"type":"user","id":"ann","name":"Ann"}"#,
+        r#"{"type":"user","id":"bob","name":"Bob"}"#,
+        r#"{"type":"room","id":"r","kind":"group","public":false,"name":"Tea","version":7}"#,
+        r#"{"type":"member","room":"r","user":"ann","role":"owner"}"#,
+        r#"{"type":"member","room":"r","user":"bob","role":"member"}"#,
+        r#"{"type":"message","room":"r","id":"m1","sender":"ann","text":"hi","mentions":[],"ordinal":1,"created_at":"2026-01-01T00:00:00.000Z"}"#,
+        r#"{"type":"message","room":"r","id":"m2","sender":"ann","mentions":[],"ordinal":2,"created_at":"2026-01-01T00:00:01.000Z","deleted":true}"#,
+        r#"{"type":"marker","room":"r","user":"bob","ordinal":1}"#,
+    ];
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let done = import_into(&sql, &file).await.unwrap();
+    assert_eq!((done.rooms, done.messages), (1, 2));
+    let (rooms, _) = sql.list(&user("bob"), None, 50).await.unwrap();
+    assert_eq!((rooms[0].last_ordinal, rooms[0].read_ordinal), (Some(2), Some(1)));
+
+    let again = bench.file("again.jsonl");
+    export_from(&sql, &again, false).await.unwrap();
+    let again: Vec<serde_json::Value> = std::fs::read_to_string(&again)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!((&again[0]["type"], &again[0]["version"]), (&"header".into(), &1.into()));
+    let kinds: Vec<_> = again.iter().map(|line| line["type"].as_str().unwrap()).collect();
+    let order =
+        ["header", "user", "user", "room", "member", "member", "message", "message", "marker"];
+    assert_eq!(kinds[..order.len()], order);
+    assert_eq!(again[7]["deleted"], true);
+    let read = again.iter().find(|line| line["type"] == "marker" && line["user"] == "bob").unwrap();
+    assert_eq!(read["ordinal"], 1);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Everything, in the order of its keys, of one moment.
 
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::Row as _;
 
 use super::{
     Sql,
@@ -10,7 +10,7 @@ use super::{
 use crate::{
     domain::{ClientMessageId, Kind, MessageId, Role, RoomId, Timestamp, UserId},
     ports::{StoreError, StoreResult},
-    transfer::{MemberRecord, MessageRecord, Record, RoomRecord, UserRecord},
+    transfer::{MarkerRecord, MemberRecord, MessageRecord, Record, RoomRecord, UserRecord},
 };
 
 /// Rows that are read at once.
@@ -27,10 +27,11 @@ pub(crate) struct Export {
 #[derive(Clone, Debug)]
 enum At {
     Users(String),
-    /// Rooms up to and with this one.
     Rooms(String),
-    Members(RoomId, String),
-    Messages(RoomId, i64),
+    /// Of this room, up to this member; and so on, room by room.
+    Members(String, String),
+    Messages(String, i64),
+    Markers(String, String),
 }
 
 impl Export {
@@ -40,14 +41,16 @@ impl Export {
         after: Option<Record>,
         passwords: bool,
     ) -> StoreResult<Self> {
+        let text = |id: &dyn ToString| id.to_string();
         let at = match after {
-            None | Some(Record::Chat { .. }) => At::Users(String::new()),
-            Some(Record::User(user)) => At::Users(user.id.to_string()),
-            Some(Record::Room(room)) => At::Members(room.id, String::new()),
-            Some(Record::Member(member)) => At::Members(member.room, member.user.to_string()),
+            None | Some(Record::Header { .. }) => At::Users(String::new()),
+            Some(Record::User(user)) => At::Users(text(&user.id)),
+            Some(Record::Room(room)) => At::Rooms(text(&room.id)),
+            Some(Record::Member(member)) => At::Members(text(&member.room), text(&member.user)),
             Some(Record::Message(message)) => {
-                At::Messages(message.room, message.ordinal.unwrap_or_default())
+                At::Messages(text(&message.room), message.ordinal.unwrap_or_default())
             }
+            Some(Record::Marker(marker)) => At::Markers(text(&marker.room), text(&marker.user)),
         };
         Ok(Self { snapshot: sql.snapshot().await?, passwords, at })
     }
@@ -55,7 +58,7 @@ impl Export {
     /// How many records there are, the first attempt's too.
     pub(crate) async fn count(&mut self) -> StoreResult<u64> {
         let count = "SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM rooms) \
-             + (SELECT count(*) FROM members) + (SELECT count(*) FROM messages)";
+             + 2 * (SELECT count(*) FROM members) + (SELECT count(*) FROM messages)";
         let count: i64 = sqlx::query_scalar(count).fetch_one(&mut *self.snapshot).await?;
         Ok(count as u64)
     }
@@ -63,28 +66,40 @@ impl Export {
     /// The next records; none at the end.
     pub(crate) async fn next(&mut self) -> StoreResult<Vec<Record>> {
         loop {
-            let (records, then) = match self.at.clone() {
-                At::Users(after) => (self.users(&after).await?, At::Rooms(String::new())),
-                At::Rooms(after) => match self.room(&after).await? {
-                    None => return Ok(Vec::new()),
-                    Some(room) => {
-                        let then = At::Members(room.id.clone(), String::new());
-                        self.at = then.clone();
-                        (vec![Record::Room(room)], then)
-                    }
-                },
-                At::Members(room, after) => {
-                    (self.members(&room, &after).await?, At::Messages(room, 0))
-                }
-                At::Messages(room, after) => {
-                    (self.messages(&room, after).await?, At::Rooms(room.to_string()))
-                }
+            let at = self.at.clone();
+            let records = match &at {
+                At::Users(after) => self.users(after).await?,
+                At::Rooms(after) => self.rooms(after).await?,
+                At::Members(room, after) => self.members(room, after).await?,
+                At::Messages(room, after) => self.messages(room, *after).await?,
+                At::Markers(room, after) => self.markers(room, after).await?,
             };
             if !records.is_empty() {
                 return Ok(records);
             }
-            self.at = then;
+            let none = String::new;
+            self.at = match at {
+                At::Users(_) => At::Rooms(none()),
+                At::Rooms(_) => At::Members(none(), none()),
+                At::Members(room, _) => match self.room_behind(&room).await? {
+                    Some(next) => At::Members(next, none()),
+                    None => At::Messages(none(), 0),
+                },
+                At::Messages(room, _) => match self.room_behind(&room).await? {
+                    Some(next) => At::Messages(next, 0),
+                    None => At::Markers(none(), none()),
+                },
+                At::Markers(room, _) => match self.room_behind(&room).await? {
+                    Some(next) => At::Markers(next, none()),
+                    None => return Ok(Vec::new()),
+                },
+            };
         }
+    }
+
+    async fn room_behind(&mut self, room: &str) -> StoreResult<Option<String>> {
+        let next = sqlx::query_scalar("SELECT id FROM rooms WHERE id > ? ORDER BY id LIMIT 1");
+        Ok(next.bind(room).fetch_optional(&mut *self.snapshot).await?)
     }
 
     async fn users(&mut self, after: &str) -> StoreResult<Vec<Record>> {
@@ -102,36 +117,53 @@ impl Export {
         Ok(records.into_iter().map(Record::User).collect())
     }
 
-    async fn room(&mut self, after: &str) -> StoreResult<Option<RoomRecord>> {
-        let room = "SELECT id, kind, is_public, name, pair_low, pair_high, created_at FROM rooms \
-             WHERE id > ? ORDER BY id LIMIT 1";
-        let row = sqlx::query(room).bind(after).fetch_optional(&mut *self.snapshot).await?;
-        row.as_ref().map(room_record).transpose()
+    async fn rooms(&mut self, after: &str) -> StoreResult<Vec<Record>> {
+        let rooms = "SELECT id, kind, is_public, name, pair_low, pair_high, created_at FROM rooms \
+             WHERE id > ? ORDER BY id LIMIT ?";
+        let rooms = sqlx::query(rooms).bind(after).bind(PAGE);
+        let rows = rooms.fetch_all(&mut *self.snapshot).await?;
+        let records = rows.iter().map(room_record).collect::<StoreResult<Vec<_>>>()?;
+        if let Some(last) = records.last() {
+            self.at = At::Rooms(last.id.to_string());
+        }
+        Ok(records.into_iter().map(Record::Room).collect())
     }
 
-    async fn members(&mut self, room: &RoomId, after: &str) -> StoreResult<Vec<Record>> {
-        let members = "SELECT user_id, role, joined_at, read_ordinal, muted_until FROM members \
+    async fn members(&mut self, room: &str, after: &str) -> StoreResult<Vec<Record>> {
+        let members = "SELECT room_id, user_id, role, joined_at, muted_until FROM members \
              WHERE room_id = ? AND user_id > ? ORDER BY user_id LIMIT ?";
-        let members = sqlx::query(members).bind(room.as_str()).bind(after).bind(PAGE);
+        let members = sqlx::query(members).bind(room).bind(after).bind(PAGE);
         let rows = members.fetch_all(&mut *self.snapshot).await?;
-        let records = rows.iter().map(|row| member(room, row)).collect::<StoreResult<Vec<_>>>()?;
+        let records = rows.iter().map(member).collect::<StoreResult<Vec<_>>>()?;
         if let Some(last) = records.last() {
-            self.at = At::Members(room.clone(), last.user.to_string());
+            self.at = At::Members(room.to_owned(), last.user.to_string());
         }
         Ok(records.into_iter().map(Record::Member).collect())
     }
 
-    async fn messages(&mut self, room: &RoomId, after: i64) -> StoreResult<Vec<Record>> {
+    async fn messages(&mut self, room: &str, after: i64) -> StoreResult<Vec<Record>> {
         let messages = "SELECT ordinal, id, sender, client_message_id, body, created_at, \
-             edited_at, deleted_at FROM messages \
+             edited_at, deleted_at, room_id FROM messages \
              WHERE room_id = ? AND ordinal > ? ORDER BY ordinal LIMIT ?";
-        let messages = sqlx::query(AssertSqlSafe(messages)).bind(room.as_str());
+        let messages = sqlx::query(messages).bind(room);
         let rows = messages.bind(after).bind(PAGE).fetch_all(&mut *self.snapshot).await?;
-        let records = rows.iter().map(|row| message(room, row)).collect::<StoreResult<Vec<_>>>()?;
+        let records = rows.iter().map(message).collect::<StoreResult<Vec<_>>>()?;
         if let Some(last) = records.last().and_then(|last| last.ordinal) {
-            self.at = At::Messages(room.clone(), last);
+            self.at = At::Messages(room.to_owned(), last);
         }
         Ok(records.into_iter().map(Record::Message).collect())
+    }
+
+    async fn markers(&mut self, room: &str, after: &str) -> StoreResult<Vec<Record>> {
+        let markers = "SELECT room_id, user_id, read_ordinal FROM members \
+             WHERE room_id = ? AND user_id > ? ORDER BY user_id LIMIT ?";
+        let markers = sqlx::query(markers).bind(room).bind(after).bind(PAGE);
+        let rows = markers.fetch_all(&mut *self.snapshot).await?;
+        let records = rows.iter().map(marker).collect::<StoreResult<Vec<_>>>()?;
+        if let Some(last) = records.last() {
+            self.at = At::Markers(room.to_owned(), last.user.to_string());
+        }
+        Ok(records.into_iter().map(Record::Marker).collect())
     }
 }
 
@@ -160,21 +192,30 @@ fn room_record(row: &Row) -> StoreResult<RoomRecord> {
     })
 }
 
-fn member(room: &RoomId, row: &Row) -> StoreResult<MemberRecord> {
+fn member(row: &Row) -> StoreResult<MemberRecord> {
     Ok(MemberRecord {
-        room: room.clone(),
-        user: parsed(row, 0, UserId::parse)?,
-        role: parsed(row, 1, Role::parse)?,
-        joined_at: Timestamp::from_millis(row.try_get(2)?),
-        read_ordinal: Some(row.try_get(3)?),
+        room: parsed(row, 0, RoomId::parse)?,
+        user: parsed(row, 1, UserId::parse)?,
+        role: parsed(row, 2, Role::parse)?,
+        joined_at: Timestamp::from_millis(row.try_get(3)?),
+        read_ordinal: None, // its marker says it
         muted_until: row.try_get::<Option<i64>, _>(4)?.map(Timestamp::from_millis),
     })
 }
 
-fn message(room: &RoomId, row: &Row) -> StoreResult<MessageRecord> {
+fn marker(row: &Row) -> StoreResult<MarkerRecord> {
+    Ok(MarkerRecord {
+        room: parsed(row, 0, RoomId::parse)?,
+        user: parsed(row, 1, UserId::parse)?,
+        ordinal: row.try_get(2)?,
+    })
+}
+
+fn message(row: &Row) -> StoreResult<MessageRecord> {
     let client: Option<&str> = row.try_get(3)?;
+    let deleted_at = row.try_get::<Option<i64>, _>(7)?.map(Timestamp::from_millis);
     Ok(MessageRecord {
-        room: room.clone(),
+        room: parsed(row, 8, RoomId::parse)?,
         ordinal: Some(row.try_get(0)?),
         id: Some(parsed(row, 1, MessageId::parse)?),
         sender: parsed(row, 2, UserId::parse)?,
@@ -182,6 +223,7 @@ fn message(room: &RoomId, row: &Row) -> StoreResult<MessageRecord> {
         client_message_id: client.and_then(ClientMessageId::parse),
         created_at: Timestamp::from_millis(row.try_get(5)?),
         edited_at: row.try_get::<Option<i64>, _>(6)?.map(Timestamp::from_millis),
-        deleted_at: row.try_get::<Option<i64>, _>(7)?.map(Timestamp::from_millis),
+        deleted: deleted_at.is_some(),
+        deleted_at,
     })
 }

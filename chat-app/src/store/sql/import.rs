@@ -13,7 +13,7 @@ use super::{
 use crate::{
     domain::{MessageId, RoomId, Timestamp},
     ports::{StoreError, StoreResult},
-    transfer::{MemberRecord, MessageRecord, RoomRecord, UserRecord},
+    transfer::{MarkerRecord, MemberRecord, MessageRecord, RoomRecord, UserRecord},
 };
 
 /// Rows of one INSERT; each is up to twelve parameters, of which SQLite takes 32,766.
@@ -47,6 +47,7 @@ pub(crate) struct ImportBatch {
     pub(crate) messages: Vec<(MessageRecord, i64, MessageId)>,
     /// Rooms that got messages, with their new heads.
     pub(crate) heads: HashMap<RoomId, ImportRoom>,
+    pub(crate) markers: Vec<MarkerRecord>,
 }
 
 impl Sql {
@@ -110,6 +111,11 @@ impl Sql {
         for (room, head_of) in &batch.heads {
             let head = sqlx::query(head).bind(head_of.last_ordinal).bind(head_of.active_at);
             head.bind(room.as_str()).execute(&mut *transaction).await?;
+        }
+        let marker = "UPDATE import_members SET read_ordinal = ? WHERE room_id = ? AND user_id = ?";
+        for MarkerRecord { room, user, ordinal } in &batch.markers {
+            let marker = sqlx::query(marker).bind(*ordinal).bind(room.as_str());
+            marker.bind(user.as_str()).execute(&mut *transaction).await?;
         }
         self.remember(&mut transaction, source, place).await?;
         transaction.commit().await?;
@@ -277,7 +283,7 @@ async fn take_messages(
                 row.push_bind(message.client_message_id.as_ref().map(ToString::to_string));
                 row.push_bind(body).push_bind(message.created_at.millis());
                 row.push_bind(message.edited_at.map(Timestamp::millis));
-                row.push_bind(message.deleted_at.map(Timestamp::millis));
+                row.push_bind(message.gone_at().map(Timestamp::millis));
             },
         );
         insert.build().persistent(false).execute(&mut **transaction).await?;
