@@ -163,6 +163,9 @@ fn real(statement: &str) -> impl Fn((String, String)) -> (String, String) {
 /// The texts that the driver is given while everything is called, each once.
 async fn statements(sql: &Sql) -> Vec<String> {
     let caught = Caught::default();
+    // While there is one subscriber only, an event that another test's thread meets first is asked
+    // about there, where nobody listens, and is off from then on.
+    let _second = tracing::Dispatch::new(Caught::default());
     let guard = tracing::subscriber::set_default(caught.clone());
     everything(sql).await;
     drop(guard);
