@@ -53,7 +53,8 @@ async fn listen(mut session: Stomp, name: String) -> Seen {
     loop {
         let frame = session.message_on("room").await;
         let heard = event(&frame);
-        if heard["type"] == "member" && heard["user"] == *name {
+        let is_out = ["left", "kicked", "banned"].iter().any(|way| heard["action"] == *way);
+        if heard["type"] == "member" && heard["user"] == *name && is_out {
             let exit = Seen { place: header(&frame, "position"), at: Instant::now() };
             session.silence_on("room").await;
             return exit;
