@@ -48,6 +48,7 @@ find_cargo
 step 'C compiler' need cc build-essential
 # librdkafka is built from C sources that come with its crate, and wants zlib's headers.
 step 'C headers' need_header zlib.h zlib1g-dev
+step 'Python' need python3 python3
 step 'Format' cargo fmt --all --check
 step 'Links of the texts' python3 scripts/links.py
 step 'Metrics, told of in the texts' bash scripts/metrics-doc.sh
